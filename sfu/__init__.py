@@ -1,0 +1,1 @@
+"""A selective forwarding unit: terminates each participant's WebRTC connection and forwards its tracks."""

@@ -1,0 +1,61 @@
+"""What the SFU tells its owner. Events are delivered in order, on the event loop, after the state has changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sfu.parameters import Kind, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """One stream of a track as the publisher sends it."""
+
+    rid: str
+    """The simulcast id; empty where the track is a single stream."""
+    codec: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrackPublished:
+    """A participant's track can be subscribed to from now on."""
+
+    room_id: str
+    participant_id: str
+    track_id: str
+    kind: Kind
+    source: Source
+    encodings: tuple[Encoding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrackUnpublished:
+    """A track has gone; its consumers have been closed."""
+
+    room_id: str
+    participant_id: str
+    track_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransportConnected:
+    """ICE and DTLS are done: media flows both ways from now on."""
+
+    room_id: str
+    participant_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransportClosed:
+    """A participant's media has ended; everything that it held has been freed.
+
+    `reason` is one of: "left", "consent-expired", "dtls-failed", "dtls-closed", "fingerprint-mismatch",
+    "never-connected", "replaced", "server-closed".
+    """
+
+    room_id: str
+    participant_id: str
+    reason: str
+
+
+Event = TrackPublished | TrackUnpublished | TransportConnected | TransportClosed

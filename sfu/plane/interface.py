@@ -1,0 +1,252 @@
+"""The border between the control side (Python, which decides) and the plane (which moves packets).
+
+The control side programs rows: transports (keys, address), sources (what a publisher sends) and
+routes (who gets it, under which SSRC, payload types and header extensions). The plane demultiplexes
+datagrams, unprotects each packet once and, per route, gates, maps, patches, protects and sends it.
+What it does not own it punts. Nothing in here reads a clock: `now` is seconds on a monotonic clock.
+
+After every call that can produce output the caller drains `take_datagrams()` and `take_punts()`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+Address = tuple[str, int]
+"""IP address in its canonical text form (IPv4-mapped IPv6 is written as IPv4) and port."""
+
+
+class Drop(enum.StrEnum):
+    """Why a datagram or a packet went no further. Each has a counter of this name."""
+
+    # A datagram that came in.
+    EMPTY = "empty"
+    UNKNOWN_PROTOCOL = "unknown_protocol"
+    """The first byte is none of RFC 7983's ranges for STUN, DTLS, RTP and RTCP."""
+    UNBOUND_ADDRESS = "unbound_address"
+    """DTLS, RTP or RTCP from an address that no verified STUN check has bound to a transport."""
+    BEFORE_DTLS = "before_dtls"
+    """RTP or RTCP on a transport whose keys are not there yet."""
+    MALFORMED_RTP = "malformed_rtp"
+    SRTP_AUTH = "srtp_auth"
+    SRTP_REPLAY = "srtp_replay"
+    SRTCP_AUTH = "srtcp_auth"
+    UNKNOWN_SSRC = "unknown_ssrc"
+    """RTP whose SSRC the control side could not attribute to a media line (counted by it with `drop`)."""
+    MALFORMED_RTCP = "malformed_rtcp"
+    # STUN and DTLS, counted by the control side with `drop`.
+    STUN_MALFORMED = "stun_malformed"
+    STUN_UNKNOWN_USER = "stun_unknown_user"
+    STUN_INTEGRITY = "stun_integrity"
+    STUN_UNEXPECTED = "stun_unexpected"
+    DTLS_QUEUE_FULL = "dtls_queue_full"
+    # A packet on one route.
+    ROUTE_PAUSED = "route_paused"
+    AWAITING_KEYFRAME = "awaiting_keyframe"
+    BEFORE_START = "before_start"
+    """Older than the first packet that the route carried from this source (reordered around a start)."""
+    NO_PAYLOAD_TYPE = "no_payload_type"
+    """The subscriber did not negotiate the codec of this packet."""
+    NO_ADDRESS = "no_address"
+    NO_KEYS = "no_keys"
+    TOO_LARGE = "too_large"
+    # The socket, counted by the IO side with `drop`.
+    SEND_WOULD_BLOCK = "send_would_block"
+    SEND_FAILED = "send_failed"
+
+
+class PuntKind(enum.Enum):
+    """What a punt is about, and so what its `data` is."""
+
+    STUN = "stun"
+    """`data` is the datagram; `address` its sender. `transport` is set where the address is bound."""
+    DTLS = "dtls"
+    """`data` is the datagram, from an address bound to `transport`."""
+    RTCP = "rtcp"
+    """`data` is a compound packet, unprotected, of `transport`."""
+    UNKNOWN_SSRC = "unknown_ssrc"
+    """`data` is an RTP packet, unprotected, of `transport`. After `add_source` give it to `replay`."""
+    KEYFRAME = "keyframe"
+    """A keyframe of `source` began; `data` is empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Punt:
+    """Something that the plane leaves to the control side."""
+
+    kind: PuntKind
+    data: bytes = b""
+    address: Address | None = None
+    transport: int | None = None
+    source: int | None = None
+
+
+class SrtpProfile(enum.Enum):
+    """Protection profiles of RFC 5764 and RFC 7714, with key and salt lengths in bytes."""
+
+    AEAD_AES_128_GCM = ("SRTP_AEAD_AES_128_GCM", 16, 12)
+    AEAD_AES_256_GCM = ("SRTP_AEAD_AES_256_GCM", 32, 12)
+    AES128_CM_SHA1_80 = ("SRTP_AES128_CM_SHA1_80", 16, 14)
+
+    def __init__(self, openssl_name: str, key_length: int, salt_length: int) -> None:
+        self.openssl_name = openssl_name
+        self.key_length = key_length
+        self.salt_length = salt_length
+
+
+@dataclass(frozen=True, slots=True)
+class SrtpKeys:
+    """Keying material of one transport, as DTLS exported it: master key followed by master salt."""
+
+    profile: SrtpProfile
+    receive: bytes = field(repr=False)
+    send: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """A stream (one SSRC) that a publisher sends."""
+
+    id: int
+    transport: int
+    ssrc: int
+    clock_rate: int
+    """Hertz, of the RTP timestamps; for interarrival jitter and for timestamps across a switch."""
+    codecs: Mapping[int, str]
+    """Payload type → codec name. Packets of another payload type are dropped as NO_PAYLOAD_TYPE per route."""
+    is_video: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRow:
+    """A stream (one SSRC) that a subscriber receives. Its SSRC, sequence numbers and timestamps are continuous
+    over changes of source."""
+
+    id: int
+    transport: int
+    ssrc: int
+    clock_rate: int
+    first_sequence_number: int
+    """Of the first packet sent; below 2^15, so that the roll-over counter starts unambiguously (RFC 3711)."""
+    mid: str
+    mid_extension: int
+    """Id of urn:ietf:params:rtp-hdrext:sdes:mid at this subscriber; 0 where it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """Which source a route carries, and how its packets are rewritten for this subscriber."""
+
+    source: int
+    payload_types: Mapping[int, int]
+    """Payload type at the publisher → payload type at the subscriber."""
+    extensions: Mapping[int, int]
+    """Header extension id at the publisher → id at the subscriber. Ids that are not named are stripped."""
+    await_keyframe: bool
+    """Video starts at a keyframe: whatever comes before it is dropped as AWAITING_KEYFRAME."""
+
+
+@dataclass(slots=True)
+class SourceState:
+    """A source's counters; what a receiver report needs (RFC 3550 section 6.4.1 and appendix A)."""
+
+    packets: int = 0
+    bytes: int = 0
+    """Of RTP packets as they came out of SRTP, headers included."""
+    first_sequence_number: int = 0
+    """Extended (cycles × 65536 + sequence number)."""
+    highest_sequence_number: int = 0
+    """Extended."""
+    jitter: float = 0.0
+    """Interarrival jitter, in timestamp units (RFC 3550 section 6.4.1)."""
+    keyframes: int = 0
+    last_packet: float = 0.0
+    """`now` of the newest packet; 0.0 before the first."""
+
+
+@dataclass(slots=True)
+class RouteState:
+    """A route's counters. offered = packets + the sum of drops."""
+
+    offered: int = 0
+    packets: int = 0
+    bytes: int = 0
+    """Of RTP packets before protection, headers included."""
+    payload_bytes: int = 0
+    """Without headers and padding: a sender report's octet count (RFC 3550 section 6.4.1)."""
+    drops: dict[Drop, int] = field(default_factory=dict)
+    timestamp_offset: int | None = None
+    """(timestamp sent − timestamp of the source) mod 2^32; None until the current source's first packet went out."""
+    awaiting_keyframe: bool = False
+    last_sequence_number: int | None = None
+    last_timestamp: int | None = None
+
+
+class Plane(Protocol):
+    """What moves packets. An id is an int chosen by the caller, unique per table.
+
+    Programming errors (an unknown or a repeated id) raise KeyError or ValueError naming the id; bad
+    packets never raise.
+    """
+
+    def open_transport(self, transport: int) -> None: ...
+
+    def bind(self, transport: int, address: Address) -> None:
+        """Send to this address and take packets from it. Earlier addresses of the transport stay readable
+        until `unbind`; an address bound to another transport moves to this one."""
+
+    def unbind(self, transport: int, address: Address) -> None: ...
+
+    def set_keys(self, transport: int, keys: SrtpKeys) -> None: ...
+
+    def close_transport(self, transport: int) -> None:
+        """Forget the transport, its addresses, keys, sources and routes, and what fed from its sources."""
+
+    def add_source(self, row: SourceRow) -> None: ...
+
+    def remove_source(self, source: int) -> None:
+        """Forget a source. Routes that it fed stay, without a feed."""
+
+    def add_route(self, row: RouteRow) -> None: ...
+
+    def remove_route(self, route: int) -> None: ...
+
+    def feed_route(self, route: int, feed: Feed | None) -> None:
+        """Switch a route to a source (or to none). Output stays continuous: the next packet sent has the next
+        sequence number and a timestamp advanced by the time passed since the last one."""
+
+    def pause_route(self, route: int, paused: bool) -> None:
+        """A paused route drops as ROUTE_PAUSED. On resumption video waits for a keyframe."""
+
+    def receive(self, datagram: bytes, address: Address, now: float) -> None:
+        """A datagram from the socket."""
+
+    def replay(self, transport: int, packet: bytes, now: float) -> None:
+        """An unprotected RTP packet that was punted as UNKNOWN_SSRC: forward it now."""
+
+    def send_rtcp(self, transport: int, packet: bytes) -> None:
+        """Protect a compound RTCP packet and send it. Without address or keys it is dropped and counted."""
+
+    def send(self, data: bytes, address: Address) -> None:
+        """Send a datagram as it is (STUN, DTLS)."""
+
+    def drop(self, reason: Drop, count: int = 1) -> None:
+        """Count a drop that was decided outside the plane."""
+
+    def take_datagrams(self) -> Sequence[tuple[bytes, Address]]:
+        """What is to be sent, in order. The caller sends it; the plane forgets it."""
+
+    def take_punts(self) -> Sequence[Punt]: ...
+
+    def source_state(self, source: int) -> SourceState: ...
+
+    def route_state(self, route: int) -> RouteState: ...
+
+    def drops(self) -> Mapping[Drop, int]:
+        """Every drop since the start, those of routes (closed ones too) included."""
+
+    def sizes(self) -> Mapping[str, int]:
+        """Number of rows per table ("transports", "addresses", "sources", "routes"): for leak tests."""
