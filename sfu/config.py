@@ -1,0 +1,29 @@
+"""What an operator can set about the media server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MediaConfig:
+    """Settings of one media server. The defaults suit a laptop."""
+
+    host: str = ""
+    """Address to listen on; empty for all addresses, IPv6 and IPv4."""
+    port: int = 10000
+    """UDP port of all media; 0 takes a free one (for tests)."""
+    announced_addresses: tuple[str, ...] = ()
+    """IP addresses to put into candidates instead of those of the interfaces: behind NAT or in a container."""
+    video_codecs: tuple[str, ...] = ("VP8", "H264", "VP9", "AV1")
+    """Preferred first."""
+    audio_codecs: tuple[str, ...] = ("opus",)
+    max_video_bitrate: int = 2_500_000
+    """Bits per second that a publisher may send per video track (told to it as REMB)."""
+    max_media_lines: int = 256
+    """m-lines in one offer."""
+    max_transports: int = 2_000
+    consent_timeout: float = 30.0
+    """Seconds without a verified check until a transport is closed (RFC 7675 section 5.1)."""
+    connect_timeout: float = 30.0
+    """Seconds from the first offer until ICE and DTLS must be done."""
