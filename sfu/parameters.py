@@ -1,4 +1,4 @@
-"""What two sides of a media line agreed on: codecs, header extensions, SSRCs (W3C ORTC and mediasoup words)."""
+"""What two sides of a media line agreed on: codecs, header extensions, SSRCs (words of ORTC and mediasoup)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Literal
 
 Kind = Literal["audio", "video"]
 Source = Literal["microphone", "camera", "screen", "screen-audio"]
+Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 
 SOURCES_OF_KIND: dict[Kind, tuple[Source, ...]] = {
     "audio": ("microphone", "screen-audio"),
@@ -37,11 +38,13 @@ class HeaderExtension:
 
     uri: str
     id: int
+    direction: Direction = "sendrecv"
+    """Who may use it, as the client sees it: on `recvonly` the client never sends it (RFC 8285 section 5)."""
 
 
 @dataclass(frozen=True, slots=True)
 class MediaLine:
-    """What an offered m-line comes to after the server's choice. A rejected line has a reason and no codecs."""
+    """What an offered m-line comes to after the server's choice. A rejected one has a reason, no codecs."""
 
     index: int
     """Position among the m-lines of the offer, from 0."""
@@ -64,6 +67,26 @@ class MediaLine:
     """The second word of the client's a=msid (RFC 8830), empty where there is none."""
     rejected: str = ""
     """Why the answer carries port 0 for it; empty for a line that is accepted."""
+    extmap_allow_mixed: bool = False
+    """RFC 8285 section 6: one- and two-byte header extensions may be mixed."""
+    rtcp_rsize: bool = False
+    """The client takes reduced-size RTCP (RFC 5506)."""
+    protocol: str = "UDP/TLS/RTP/SAVPF"
+    formats: tuple[str, ...] = ()
+    """The offered formats as written; a rejected line repeats them."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherLine:
+    """An m-line that is neither audio nor video; the answer gives it port 0."""
+
+    index: int
+    """Position among the m-lines of the offer, from 0."""
+    mid: str
+    """Empty where the offer gives none."""
+    media: str
+    protocol: str
+    formats: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +100,11 @@ class RemoteParameters:
     bundle: tuple[str, ...]
     """The mids of the BUNDLE group, in its order."""
     media: tuple[MediaLine, ...]
-    """One for each m-line of the offer, audio and video; others are kept as rejected lines by `others`."""
-    others: tuple[tuple[int, str, str, str], ...] = ()
-    """(index, mid, media, protocol) of the m-lines that are neither audio nor video: answered with port 0."""
+    """One for each m-line of the offer, audio and video; the rest are in `others`."""
+    others: tuple[OtherLine, ...] = ()
+    """The m-lines that are neither audio nor video, such as data channels."""
     extmap_allow_mixed: bool = False
-    """RFC 8285 section 6: one- and two-byte header extensions may be mixed."""
+    """RFC 8285 section 6: one- and two-byte header extensions may be mixed on every accepted line."""
 
 
 @dataclass(frozen=True, slots=True)
