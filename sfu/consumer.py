@@ -1,0 +1,49 @@
+"""Consumer: what one subscriber receives on one m-line. It outlives the tracks that it carries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sfu.parameters import Kind, MediaLine
+from sfu.streams.clock import SentReports
+
+if TYPE_CHECKING:
+    from sfu.producer import Producer
+
+
+@dataclass(slots=True)
+class ReceiverFeedback:
+    """What the subscriber's receiver reports said last (RFC 3550 section 6.4.1)."""
+
+    fraction_lost: float = 0.0
+    packets_lost: int = 0
+    jitter: int = 0
+    """Timestamp units."""
+    round_trip_time: float | None = None
+    """Seconds; None until a report answered one of ours."""
+    keyframe_requests: int = 0
+    """PLI and FIR received."""
+
+
+class Consumer:
+    """A receiving m-line of a participant: one SSRC out, whatever feeds it."""
+
+    def __init__(self, route: int, ssrc: int, line: MediaLine) -> None:
+        self.route = route
+        self.ssrc = ssrc
+        self.line = line
+        self.wanted: str | None = None
+        """The track that the client named for the line; None where it takes any free one."""
+        self.sending = False
+        """The answer promised media on this line, so it can be fed without a new offer."""
+        self.producer: Producer | None = None
+        self.payload_types: dict[int, int] = {}
+        """Of the producer → of this line; empty without a producer."""
+        self.paused = False
+        self.reports = SentReports()
+        self.feedback = ReceiverFeedback()
+
+    @property
+    def kind(self) -> Kind:
+        return self.line.kind

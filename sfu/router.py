@@ -1,0 +1,365 @@
+"""Router: the media of one room. It turns offers into rows of the plane, and tracks into subscriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
+
+from sfu.config import MediaConfig
+from sfu.consumer import Consumer
+from sfu.errors import MediaError
+from sfu.events import Event, TrackPublished, TrackUnpublished, TransportClosed, TransportConnected
+from sfu.ice import IceAgent
+from sfu.identifiers import Identifiers
+from sfu.negotiation import compatible_payload_types, extension_map, read_offer, write_answer
+from sfu.offer import Answer, Offer
+from sfu.parameters import SOURCES_OF_KIND, MediaLine, Outgoing, RemoteParameters, Source
+from sfu.plane.interface import Feed, Plane, RouteRow, SourceRow
+from sfu.producer import MAX_STREAMS, Producer, Stream
+from sfu.transport import Transport, mid_extension
+
+
+class Network(Protocol):
+    """What a router asks of the side that does IO."""
+
+    @property
+    def fingerprints(self) -> tuple[tuple[str, str], ...]:
+        """Of the server's certificate."""
+
+    def opened(self, router: Router, transport: Transport) -> None:
+        """Take its connectivity checks from now on, and await its DTLS handshake."""
+
+    def restarted(self, transport: Transport) -> None:
+        """The transport has new ICE credentials."""
+
+    def closed(self, transport: Transport) -> None:
+        """Let go of everything held for it."""
+
+
+class Router:
+    """One room's transports, producers and consumers."""
+
+    def __init__(
+        self,
+        room_id: str,
+        *,
+        config: MediaConfig,
+        plane: Plane,
+        network: Network,
+        identifiers: Identifiers,
+        emit: Callable[[Event], None],
+    ) -> None:
+        self.room_id = room_id
+        self.transports: dict[str, Transport] = {}
+        """By participant id."""
+        self.producers: dict[str, Producer] = {}
+        """By track id."""
+        self._config = config
+        self._plane = plane
+        self._network = network
+        self._ids = identifiers
+        self._emit = emit
+
+    # Negotiation
+
+    def offer(
+        self, participant_id: str, offer: Offer, candidates: tuple[tuple[str, int], ...], now: float
+    ) -> Answer:
+        """Answer a participant's offer.
+
+        Raises NegotiationError where it cannot be answered; nothing has changed then.
+        """
+        remote = read_offer(offer.sdp, publish=offer.publish, config=self._config)
+        transport = self._transport_for(participant_id, remote, now)
+        for line in remote.media:
+            self._apply_publication(transport, line, offer.publish.get(line.mid), now)
+            self._apply_subscription(transport, line, offer.subscribe.get(line.mid))
+        self._fill_consumers(now)
+        for consumer in transport.consumers.values():
+            consumer.sending = consumer.wanted is None or consumer.producer is not None
+        return self._answer(transport, offer, candidates)
+
+    def _transport_for(self, participant_id: str, remote: RemoteParameters, now: float) -> Transport:
+        transport = self.transports.get(participant_id)
+        if transport is not None and transport.remote.fingerprints != remote.fingerprints:
+            # Another certificate is another RTCPeerConnection: the page was reloaded or started over.
+            self.close_transport(participant_id, "replaced", now)
+            transport = None
+        if transport is None:
+            transport = Transport(
+                self._ids.row(),
+                participant_id,
+                IceAgent(self._ids.ufrag(), self._ids.pwd(), now),
+                remote,
+                session_id=self._ids.session_id(),
+                ssrc=self._ids.ssrc(),
+                now=now,
+            )
+            self._plane.open_transport(transport.row)
+            self.transports[participant_id] = transport
+            self._network.opened(self, transport)
+        elif transport.remote.ice_ufrag != remote.ice_ufrag:
+            transport.ice.restart(self._ids.ufrag(), self._ids.pwd())
+            self._network.restarted(transport)
+        transport.remote = remote
+        return transport
+
+    def _answer(self, transport: Transport, offer: Offer, candidates: tuple[tuple[str, int], ...]) -> Answer:
+        outgoing = {mid: _outgoing(consumer) for mid, consumer in transport.consumers.items() if consumer.sending}
+        sdp = write_answer(
+            transport.remote,
+            transport.local_parameters(self._network.fingerprints, candidates),
+            publishes=transport.producers.keys(),
+            outgoing=outgoing,
+        )
+        return Answer(
+            sdp=sdp,
+            publish={mid: producer.track_id for mid, producer in transport.producers.items()},
+            subscribe={mid: _carried_track(transport.consumers.get(mid)) for mid in offer.subscribe},
+        )
+
+    def _apply_publication(self, transport: Transport, line: MediaLine, source: Source | None, now: float) -> None:
+        producer = transport.producers.get(line.mid)
+        wanted = line.sends and not line.rejected
+        if producer is not None and (not wanted or (source is not None and source != producer.source)):
+            self._close_producer(transport, producer, now)
+            producer = None
+        if not wanted:
+            return
+        if producer is None:
+            self._open_producer(transport, line, source or _guess_source(transport, line))
+        else:
+            producer.line = line
+        producer = transport.producers[line.mid]
+        for ssrc in line.ssrcs[:MAX_STREAMS]:
+            self._add_stream(transport, producer, ssrc, producer.line.codecs[0].clock_rate)
+
+    def _open_producer(self, transport: Transport, line: MediaLine, source: Source) -> None:
+        track_id = base = f"{transport.participant_id}:{source}"
+        number = 1
+        while track_id in self.producers:
+            number += 1
+            track_id = f"{base}-{number}"
+        producer = Producer(track_id, transport.participant_id, source, line)
+        transport.producers[line.mid] = producer
+        self.producers[track_id] = producer
+        self._emit(
+            TrackPublished(
+                self.room_id, transport.participant_id, track_id, line.kind, source, producer.encodings
+            )
+        )
+
+    def _apply_subscription(self, transport: Transport, line: MediaLine, wanted: str | None) -> None:
+        consumer = transport.consumers.get(line.mid)
+        if line.rejected or not line.receives:
+            if consumer is not None:
+                self._close_consumer(transport, consumer)
+            return
+        if consumer is None:
+            consumer = Consumer(self._ids.row(), self._ids.ssrc(), line)
+            transport.consumers[line.mid] = consumer
+            transport.consumers_by_ssrc[consumer.ssrc] = consumer
+            self._plane.add_route(
+                RouteRow(
+                    id=consumer.route,
+                    transport=transport.row,
+                    ssrc=consumer.ssrc,
+                    clock_rate=line.codecs[0].clock_rate,
+                    first_sequence_number=self._ids.first_sequence_number(),
+                    mid=line.mid,
+                    mid_extension=mid_extension(line),
+                )
+            )
+        consumer.line = line
+        consumer.wanted = wanted
+        if wanted is not None:
+            # Open until _fill_consumers has looked: a named line may change its track with every offer.
+            consumer.sending = True
+            if consumer.producer is not None and consumer.producer.track_id != wanted:
+                self._detach(consumer)
+
+    # Subscriptions
+
+    def _fill_consumers(self, now: float) -> None:
+        """Give every consumer without a producer the one that it named, or a free one of its kind."""
+        for transport in self.transports.values():
+            idle = [
+                consumer
+                for consumer in transport.consumers.values()
+                if consumer.producer is None and (consumer.wanted is None or consumer.sending)
+            ]
+            if not idle:
+                continue
+            taken = {consumer.producer for consumer in transport.consumers.values()}
+            for consumer in idle:
+                for producer in self._choices(consumer):
+                    if producer.participant_id == transport.participant_id:
+                        continue
+                    if consumer.wanted is None and producer in taken:
+                        continue
+                    if self._attach(transport, consumer, producer, now):
+                        taken.add(producer)
+                        break
+
+    def _choices(self, consumer: Consumer) -> Iterable[Producer]:
+        if consumer.wanted is None:
+            return [producer for producer in self.producers.values() if producer.kind == consumer.kind]
+        named = self.producers.get(consumer.wanted)
+        return [named] if named is not None and named.kind == consumer.kind else []
+
+    def _attach(self, transport: Transport, consumer: Consumer, producer: Producer, now: float) -> bool:
+        payload_types = compatible_payload_types(producer.line.codecs, consumer.line.codecs)
+        if not payload_types:
+            return False
+        consumer.producer = producer
+        consumer.payload_types = payload_types
+        producer.consumers.add(consumer)
+        self._feed(transport, consumer, now)
+        return True
+
+    def _detach(self, consumer: Consumer) -> None:
+        if consumer.producer is not None:
+            consumer.producer.consumers.discard(consumer)
+            consumer.producer = None
+            consumer.payload_types = {}
+            self._plane.feed_route(consumer.route, None)
+
+    def _feed(self, transport: Transport, consumer: Consumer, now: float) -> None:
+        """Let media flow to a consumer. Before its transport has keys a keyframe would be lost on it."""
+        producer = consumer.producer
+        stream = producer.active if producer is not None else None
+        if producer is None or stream is None or not transport.connected:
+            return
+        self._plane.feed_route(
+            consumer.route,
+            Feed(
+                source=stream.source,
+                payload_types=consumer.payload_types,
+                extensions=extension_map(producer.line.extensions, consumer.line.extensions),
+                await_keyframe=consumer.kind == "video",
+            ),
+        )
+        if consumer.kind == "video" and not consumer.paused:
+            stream.keyframe.want(now)
+
+    def pause(self, participant_id: str, track_id: str, paused: bool, now: float) -> None:
+        """Stop or resume a track that a participant receives. Raises MediaError unknown_track."""
+        transport = self.transports.get(participant_id)
+        consumers = [
+            consumer
+            for consumer in (transport.consumers.values() if transport is not None else ())
+            if consumer.producer is not None and consumer.producer.track_id == track_id
+        ]
+        if not consumers:
+            raise MediaError("unknown_track", f"you receive no track {track_id!r}; `tracks` and the answer name those there are")
+        for consumer in consumers:
+            consumer.paused = paused
+            self._plane.pause_route(consumer.route, paused)
+            stream = consumer.producer.active if consumer.producer is not None else None
+            if not paused and stream is not None and consumer.kind == "video":
+                stream.keyframe.want(now)
+
+    # Streams
+
+    def attribute(self, transport: Transport, packet: bytes, now: float) -> bool:
+        """Find whose stream an RTP packet of an unknown SSRC begins, and add its row. False where it is nobody's."""
+        producer = transport.producer_of(packet)
+        if producer is None:
+            return False
+        codec = producer.codecs_by_payload_type().get(packet[1] & 0x7F)
+        if codec is None:
+            return False
+        stream = self._add_stream(transport, producer, int.from_bytes(packet[8:12], "big"), codec.clock_rate)
+        for consumer, owner in self._consumers_of(producer):
+            self._feed(owner, consumer, now)
+        return stream is not None
+
+    def _add_stream(self, transport: Transport, producer: Producer, ssrc: int, clock_rate: int) -> Stream | None:
+        if ssrc in producer.streams:
+            return producer.streams[ssrc]
+        if any(ssrc in other.streams for other in transport.producers.values()):
+            return None
+        if len(producer.streams) >= MAX_STREAMS:
+            oldest = next(iter(producer.streams.values()))
+            del producer.streams[oldest.ssrc]
+            self._plane.remove_source(oldest.source)
+        row = SourceRow(
+            id=self._ids.row(),
+            transport=transport.row,
+            ssrc=ssrc,
+            clock_rate=clock_rate,
+            codecs={payload_type: codec.name for payload_type, codec in producer.codecs_by_payload_type().items()},
+            is_video=producer.kind == "video",
+        )
+        self._plane.add_source(row)
+        stream = Stream(row)
+        producer.streams[ssrc] = stream
+        return stream
+
+    def _consumers_of(self, producer: Producer) -> Iterator[tuple[Consumer, Transport]]:
+        for transport in self.transports.values():
+            for consumer in transport.consumers.values():
+                if consumer.producer is producer:
+                    yield consumer, transport
+
+    # Life and death
+
+    def connected(self, transport: Transport, now: float) -> None:
+        """DTLS is done and the plane has the keys: what waited for them flows."""
+        transport.connected = True
+        for consumer in transport.consumers.values():
+            self._feed(transport, consumer, now)
+        self._emit(TransportConnected(self.room_id, transport.participant_id))
+
+    def close_transport(self, participant_id: str, reason: str, now: float) -> None:
+        """End a participant's media and free everything that it held. Idempotent."""
+        transport = self.transports.pop(participant_id, None)
+        if transport is None:
+            return
+        transport.closed = True
+        for consumer in list(transport.consumers.values()):
+            self._close_consumer(transport, consumer)
+        for producer in list(transport.producers.values()):
+            self._close_producer(transport, producer, now)
+        self._plane.close_transport(transport.row)
+        self._network.closed(transport)
+        self._emit(TransportClosed(self.room_id, participant_id, reason))
+
+    def _close_consumer(self, transport: Transport, consumer: Consumer) -> None:
+        self._detach(consumer)
+        self._plane.remove_route(consumer.route)
+        del transport.consumers[consumer.line.mid]
+        del transport.consumers_by_ssrc[consumer.ssrc]
+
+    def _close_producer(self, transport: Transport, producer: Producer, now: float) -> None:
+        for consumer in list(producer.consumers):
+            self._detach(consumer)
+        for stream in producer.streams.values():
+            self._plane.remove_source(stream.source)
+        del transport.producers[producer.line.mid]
+        del self.producers[producer.track_id]
+        self._emit(TrackUnpublished(self.room_id, producer.participant_id, producer.track_id))
+        self._fill_consumers(now)
+
+
+def _outgoing(consumer: Consumer) -> Outgoing:
+    producer = consumer.producer
+    if producer is None:
+        return Outgoing(ssrc=consumer.ssrc, cname="sfu", stream_id="sfu", track_id=f"line-{consumer.line.mid}")
+    return Outgoing(
+        ssrc=consumer.ssrc,
+        cname=producer.participant_id,
+        stream_id=producer.participant_id,
+        track_id=producer.track_id,
+    )
+
+
+def _carried_track(consumer: Consumer | None) -> str | None:
+    return consumer.producer.track_id if consumer is not None and consumer.producer is not None else None
+
+
+def _guess_source(transport: Transport, line: MediaLine) -> Source:
+    """What an unnamed line carries: the kind's sources in their order, the last one for all further lines."""
+    sources = SOURCES_OF_KIND[line.kind]
+    taken = {producer.source for producer in transport.producers.values()}
+    return next((source for source in sources if source not in taken), sources[-1])

@@ -1,0 +1,135 @@
+import struct
+
+import pytest
+from aioice import stun
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sfu.ice import MAX_ADDRESSES, BindingRequest, CheckResult, IceAgent, read_binding_request
+from sfu.plane.interface import Drop
+
+UFRAG, PWD = "server01", "p" * 24
+HOME, ROAD = ("192.0.2.1", 5000), ("198.51.100.7", 6000)
+
+
+def check_bytes(*, ufrag=UFRAG, pwd=PWD, nominate=False, controlled=False, **attributes):
+    message = stun.Message(
+        stun.Method.BINDING,
+        stun.Class.REQUEST,
+        attributes={"USERNAME": f"{ufrag}:client", "PRIORITY": 1, **attributes},
+    )
+    message.attributes["ICE-CONTROLLED" if controlled else "ICE-CONTROLLING"] = 1
+    if nominate:
+        message.attributes["USE-CANDIDATE"] = None
+    if pwd is not None:
+        message.add_message_integrity(pwd.encode())
+    return bytes(message)
+
+
+def check(agent, address=HOME, now=0.0, **what):
+    request = read_binding_request(check_bytes(**what))
+    assert isinstance(request, BindingRequest)
+    return agent.check(request, address, now)
+
+
+@pytest.fixture
+def agent():
+    return IceAgent(UFRAG, PWD, now=0.0)
+
+
+def test_a_verified_check_is_answered_and_bound(agent):
+    result = check(agent, now=3.0)
+    assert result.bind == (HOME,)
+    assert agent.selected == HOME
+    assert agent.last_check == 3.0
+    response = stun.parse_message(result.response)
+    assert response.message_class is stun.Class.RESPONSE
+    assert response.attributes["XOR-MAPPED-ADDRESS"] == HOME
+    assert response.check_message_integrity(PWD.encode())
+
+
+@pytest.mark.parametrize(
+    ("what", "drop"),
+    [
+        ({"pwd": "q" * 24}, Drop.STUN_INTEGRITY),
+        ({"pwd": None}, Drop.STUN_INTEGRITY),
+        ({"ufrag": "somebody"}, Drop.STUN_UNKNOWN_USER),
+    ],
+)
+def test_an_unverified_check_changes_nothing(agent, what, drop):
+    assert check(agent, now=9.0, **what) is drop
+    assert agent.selected is None
+    assert agent.last_check == 0.0
+
+
+def test_a_forged_check_does_not_keep_consent(agent):
+    check(agent, now=1.0)
+    assert check(agent, now=20.0, pwd="q" * 24) is Drop.STUN_INTEGRITY
+    assert agent.last_check == 1.0
+
+
+def test_another_address_is_readable_but_not_selected_until_nominated(agent):
+    check(agent, HOME)
+    assert check(agent, ROAD).bind == (ROAD, HOME)
+    assert agent.selected == HOME
+    assert check(agent, ROAD, nominate=True).bind == (ROAD,)
+    assert agent.selected == ROAD
+    assert check(agent, ROAD, nominate=True).bind == ()
+
+
+def test_addresses_are_bounded_and_the_selected_one_stays(agent):
+    check(agent, HOME, nominate=True)
+    unbound = [check(agent, ("192.0.2.9", port)).unbind for port in range(1, MAX_ADDRESSES + 3)]
+    assert unbound[: MAX_ADDRESSES - 1] == [None] * (MAX_ADDRESSES - 1)
+    assert unbound[MAX_ADDRESSES - 1 :] == [("192.0.2.9", 1), ("192.0.2.9", 2), ("192.0.2.9", 3)]
+    assert agent.selected == HOME
+
+
+def test_a_restart_takes_old_names_until_the_new_one_is_used(agent):
+    check(agent)
+    agent.restart("server02", "r" * 24)
+    assert set(agent.ufrags) == {UFRAG, "server02"}
+    assert isinstance(check(agent), CheckResult)
+    assert isinstance(check(agent, ufrag="server02", pwd="r" * 24), CheckResult)
+    assert agent.ufrags == ("server02",)
+    assert check(agent) is Drop.STUN_UNKNOWN_USER
+
+
+def test_a_controlled_client_is_told_of_the_conflict(agent):
+    result = check(agent, controlled=True)
+    assert stun.parse_message(result.response).error_code == 487
+    assert result.bind == ()
+    assert agent.selected is None
+
+
+@pytest.mark.parametrize(
+    ("data", "drop"),
+    [
+        (b"", Drop.STUN_MALFORMED),
+        (check_bytes()[:-3], Drop.STUN_MALFORMED),
+        (bytes(stun.Message(stun.Method.BINDING, stun.Class.RESPONSE)), Drop.STUN_UNEXPECTED),
+        (bytes(stun.Message(stun.Method.ALLOCATE, stun.Class.REQUEST)), Drop.STUN_UNEXPECTED),
+        (bytes(stun.Message(stun.Method.BINDING, stun.Class.REQUEST)), Drop.STUN_UNKNOWN_USER),
+        # A PRIORITY of one byte: struct refuses it.
+        (
+            struct.pack("!HHI12sHHB3x", 1, 8, stun.COOKIE, b"t" * 12, 0x0024, 1, 7),
+            Drop.STUN_MALFORMED,
+        ),
+        # A user name that is not UTF-8.
+        (
+            struct.pack("!HHI12sHH2s2x", 1, 8, stun.COOKIE, b"t" * 12, 0x0006, 2, b"\xff\xfe"),
+            Drop.STUN_MALFORMED,
+        ),
+    ],
+)
+def test_what_is_no_check_has_a_reason(data, drop):
+    assert read_binding_request(data) is drop
+
+
+@given(st.binary(max_size=200), st.integers(0, 100), st.integers(0, 255))
+def test_no_datagram_raises(noise, position, byte):
+    read_binding_request(noise)
+    data = bytearray(check_bytes())
+    data[position % len(data)] = byte
+    read_binding_request(bytes(data))
+    read_binding_request(bytes(data[:position]))
