@@ -1,0 +1,144 @@
+"""What the server sends, from values to bytes: docs/protocol.md, "What the server sends". Pure functions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from signaling.messages import SFU, RequestId
+from signaling.negotiator import Answer
+from signaling.participant import Participant
+from signaling.settings import Mode, RoomMode, RoomSettings
+from signaling.track import Track
+
+
+def encode(message: Mapping[str, object]) -> bytes:
+    """Return one text frame. Every message has been checked on its way in, so this cannot fail."""
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
+
+
+def welcome(
+    newcomer: Participant,
+    room_id: str,
+    room_mode: RoomMode,
+    mode: Mode,
+    participants: Iterable[Participant],
+    tracks: Iterable[Track],
+    settings: RoomSettings,
+) -> dict[str, object]:
+    """All that a newcomer needs to know; `participants` has the newcomer itself too."""
+    return {
+        "type": "welcome",
+        "clientId": newcomer.id,
+        "roomId": room_id,
+        "roomMode": room_mode,
+        "mode": mode,
+        "participants": [_person(p) for p in participants],
+        "tracks": [t.to_json() for t in tracks],
+        "iceServers": [dict(server) for server in settings.ice_servers],
+        "limits": {
+            "participants": settings.max_participants,
+            "messageBytes": settings.message_bytes,
+            "chatCharacters": settings.chat_characters,
+            "displayNameCharacters": settings.display_name_characters,
+        },
+    }
+
+
+def participants_list(participants: Iterable[Participant]) -> dict[str, object]:
+    """Who is in the room."""
+    return {"type": "participants", "participants": [_person(p) for p in participants]}
+
+
+def _person(participant: Participant) -> dict[str, object]:
+    return {"id": participant.id, "displayName": participant.display_name}
+
+
+def presence(action: Literal["join", "leave"], participant: Participant) -> dict[str, object]:
+    """Somebody came or went."""
+    return {
+        "type": "presence",
+        "action": action,
+        "clientId": participant.id,
+        "displayName": participant.display_name,
+    }
+
+
+def profile(participant: Participant) -> dict[str, object]:
+    """Somebody has a new name."""
+    return {"type": "profile", "clientId": participant.id, "displayName": participant.display_name}
+
+
+def chat(message_id: str, sender: Participant, text: str, timestamp: int) -> dict[str, object]:
+    """Somebody said something; `timestamp` is milliseconds since 1970 in UTC."""
+    return {
+        "type": "chat",
+        "id": message_id,
+        "from": sender.id,
+        "displayName": sender.display_name,
+        "text": text,
+        "timestamp": timestamp,
+    }
+
+
+def relayed(body: Mapping[str, object], sender: Participant) -> dict[str, object]:
+    """A negotiation message of one participant for another: as it came, with the true sender."""
+    return {**body, "from": sender.id}
+
+
+def sfu_answer(to: Participant, answer: Answer, request_id: RequestId | None) -> dict[str, object]:
+    """The media server's answer to an offer."""
+    message: dict[str, object] = {
+        "type": "webrtc",
+        "action": "answer",
+        "from": SFU,
+        "to": to.id,
+        "sdp": answer.sdp,
+        "publish": dict(answer.publish),
+        "subscribe": dict(answer.subscribe),
+    }
+    return _with_id(message, request_id)
+
+
+def tracks_changed(
+    action: Literal["added", "updated", "removed"], tracks: Iterable[Track]
+) -> dict[str, object]:
+    """Tracks came, changed or went, each as it is now or was last."""
+    return {"type": "tracks", "action": action, "tracks": [t.to_json() for t in tracks]}
+
+
+def mode_changed(mode: Mode) -> dict[str, object]:
+    """The room's media takes another path."""
+    return {"type": "mode", "mode": mode}
+
+
+def media_connected() -> dict[str, object]:
+    """The participant's connection to the media server is up."""
+    return {"type": "media", "state": "connected"}
+
+
+def media_closed(reason: str) -> dict[str, object]:
+    """The participant's connection to the media server has ended."""
+    return {"type": "media", "state": "closed", "reason": reason}
+
+
+def error(
+    code: str, message: str, request: str | None = None, request_id: RequestId | None = None
+) -> dict[str, object]:
+    """A message or a join was refused."""
+    body: dict[str, object] = {"type": "error", "code": code, "message": message}
+    if request is not None:
+        body["request"] = request
+    return _with_id(body, request_id)
+
+
+def pong(request_id: RequestId | None) -> dict[str, object]:
+    """The answer to `ping`."""
+    return _with_id({"type": "pong"}, request_id)
+
+
+def _with_id(message: dict[str, object], request_id: RequestId | None) -> dict[str, object]:
+    if request_id is not None:
+        message["id"] = request_id
+    return message

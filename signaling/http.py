@@ -1,0 +1,168 @@
+"""The HTTP side of rooms: POST /rooms and GET /ws/{roomId}."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import cast
+
+from aiohttp import web
+from yarl import URL
+
+from auth.errors import ApiError
+from auth.http import require_identity
+from auth.tokens import AccessTokens, TokenError
+from signaling.closing import Refused
+from signaling.media import MediaServer, SfuNegotiator, deliver
+from signaling.rooms import Account, Rooms, TooManyRooms
+from signaling.settings import ROOM_MODES, RoomMode, RoomSettings
+from signaling.websocket import Connection, Connections
+
+ROOMS = web.AppKey("rooms", Rooms)
+ROOM_TOKENS = web.AppKey("room_tokens", AccessTokens)
+CONNECTIONS = web.AppKey("connections", Connections)
+
+MAX_BODY_BYTES = 4 * 1024
+
+routes = web.RouteTableDef()
+
+
+def setup(
+    app: web.Application, settings: RoomSettings, tokens: AccessTokens, media: MediaServer | None
+) -> Rooms:
+    """Add the rooms and their routes to `app`; `media` None leaves every room peer-to-peer.
+
+    Returns the rooms, whose `counters` and sizes are for metrics.
+    """
+    rooms = Rooms(settings, media=SfuNegotiator(media) if media is not None else None)
+    if media is not None:
+        media.on_event(lambda event: deliver(event, rooms))
+    app[ROOMS] = rooms
+    app[ROOM_TOKENS] = tokens
+    app[CONNECTIONS] = Connections()
+    app.cleanup_ctx.append(_sweep)
+    app.on_shutdown.append(_stop)
+    app.add_routes(routes)
+    return rooms
+
+
+@routes.post("/rooms")
+async def create_room(request: web.Request) -> web.Response:
+    require_identity(request)
+    mode = _wanted_mode(await _json_body(request))
+    try:
+        room = request.app[ROOMS].create(asyncio.get_running_loop().time(), mode)
+    except TooManyRooms as error:
+        raise ApiError(503, "too_many_rooms", str(error)) from error
+    return web.json_response({"roomId": room.id, "wsUrl": _ws_url(request, room.id)})
+
+
+@routes.get("/ws/{room_id}")
+async def join_room(request: web.Request) -> web.StreamResponse:
+    _check_origin(request)
+    if not web.WebSocketResponse().can_prepare(request):
+        raise ApiError(
+            426, "upgrade_required", "This is a WebSocket: connect with a WebSocket client.", UPGRADE
+        )
+    connection = Connection(request, request.app[ROOMS])
+    with request.app[CONNECTIONS].hold():
+        await connection.serve(
+            request.match_info["room_id"], _admission(request), request.query.get("displayName", "")
+        )
+    return connection.ws
+
+
+UPGRADE = {"Upgrade": "websocket"}
+
+
+def _admission(request: web.Request) -> Callable[[], Account | None]:
+    token = request.query.get("token", "")
+    tokens = request.app[ROOM_TOKENS]
+
+    def admit() -> Account | None:
+        if not token:
+            return None
+        try:
+            identity = tokens.verify(token)
+        except TokenError as error:
+            raise Refused(error.code, str(error)) from error
+        return Account(identity.user_id, identity.username)
+
+    return admit
+
+
+def _check_origin(request: web.Request) -> None:
+    """Refuse pages of other sites (RFC 6455 section 10.2): they would act with the person's browser.
+
+    Clients that are no browsers send no Origin.
+    """
+    origin = request.headers.get("Origin")
+    allowed = request.app[ROOMS].settings.allowed_origins
+    if origin is None or "*" in allowed or origin.lower() in (a.lower().rstrip("/") for a in allowed):
+        return
+    if not _same_host(origin, request.host):
+        raise ApiError(
+            403,
+            "origin_not_allowed",
+            f"Pages of {origin[:200]} may not connect; add it to the allowed origins.",
+        )
+
+
+def _same_host(origin: str, host: str) -> bool:
+    try:
+        page = URL(origin)
+        # A Host header without a port means the port of the scheme that the page was fetched by.
+        server = URL.build(scheme=page.scheme, authority=host)
+    except ValueError:
+        return False
+    return page.scheme in ("http", "https") and (page.host, page.port) == (server.host, server.port)
+
+
+async def _json_body(request: web.Request) -> object:
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise ApiError(413, "body_too_large", f"The body must be at most {MAX_BODY_BYTES} bytes long.")
+    raw = await request.read()
+    if len(raw) > MAX_BODY_BYTES:
+        raise ApiError(413, "body_too_large", f"The body must be at most {MAX_BODY_BYTES} bytes long.")
+    if not raw.strip():
+        return {}
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        raise ApiError(400, "invalid_json", "The body is not valid JSON in UTF-8.") from None
+
+
+def _wanted_mode(body: object) -> RoomMode | None:
+    if not isinstance(body, dict):
+        raise ApiError(400, "invalid_field", "The body must be a JSON object or empty.")
+    mode = body.get("mode")
+    if mode is not None and mode not in ROOM_MODES:
+        raise ApiError(400, "invalid_field", f"mode must be one of {', '.join(ROOM_MODES)}.")
+    return cast("RoomMode | None", mode)
+
+
+def _ws_url(request: web.Request, room_id: str) -> str:
+    forwarded = request.headers.get("X-Forwarded-Proto", "").partition(",")[0].strip().lower()
+    secure = request.secure or forwarded == "https"
+    return f"{'wss' if secure else 'ws'}://{request.host}/ws/{room_id}"
+
+
+async def _sweep(app: web.Application) -> AsyncIterator[None]:
+    rooms = app[ROOMS]
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(rooms.settings.sweep_interval)
+            rooms.expire(loop.time())
+
+    task = asyncio.create_task(run())
+    yield
+    task.cancel()
+    await asyncio.wait((task,))
+
+
+async def _stop(app: web.Application) -> None:
+    # The error, the closing handshake and the cut each take at most close_timeout.
+    await app[CONNECTIONS].stop(app[ROOMS], 3 * app[ROOMS].settings.close_timeout)

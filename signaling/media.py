@@ -1,0 +1,93 @@
+"""The media server as a member of the rooms: the one place where signaling meets the SFU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from sfu.errors import MediaError
+from sfu.events import Event, TrackPublished, TrackUnpublished, TransportClosed, TransportConnected
+from sfu.offer import Answer as SfuAnswer
+from sfu.offer import Offer
+from signaling.messages import ProtocolError
+from signaling.negotiator import Answer
+from signaling.rooms import Rooms
+from signaling.track import KIND_OF_SOURCE, Encoding, Source
+
+
+class MediaServer(Protocol):
+    """What signaling uses of `sfu.net.server.MediaServer`."""
+
+    def offer(self, room_id: str, participant_id: str, offer: Offer, *, local: bool = False) -> SfuAnswer:
+        """Raises MediaError."""
+
+    def pause(self, room_id: str, participant_id: str, track_id: str, paused: bool) -> None:
+        """Raises MediaError."""
+
+    def leave(self, room_id: str, participant_id: str) -> None:
+        """Idempotent."""
+
+    def close_room(self, room_id: str) -> None:
+        """Idempotent."""
+
+    def on_event(self, callback: Callable[[Event], None]) -> None:
+        """Register the one who is told of events."""
+
+
+class SfuNegotiator:
+    """A `Negotiator` whose media server is the SFU."""
+
+    def __init__(self, server: MediaServer) -> None:
+        self._server = server
+
+    def offer(
+        self,
+        room_id: str,
+        participant_id: str,
+        sdp: str,
+        publish: Mapping[str, Source],
+        subscribe: Mapping[str, str],
+        *,
+        local: bool,
+    ) -> Answer:
+        """Answer an offer. Raises ProtocolError."""
+        try:
+            answer = self._server.offer(room_id, participant_id, Offer(sdp, publish, subscribe), local=local)
+        except MediaError as error:
+            raise ProtocolError(error.code, str(error)) from error
+        return Answer(answer.sdp, answer.publish, answer.subscribe)
+
+    def pause(self, room_id: str, participant_id: str, track_id: str, paused: bool) -> None:
+        """Stop or resume a track that the participant receives. Raises ProtocolError."""
+        try:
+            self._server.pause(room_id, participant_id, track_id, paused)
+        except MediaError as error:
+            raise ProtocolError(error.code, str(error)) from error
+
+    def leave(self, room_id: str, participant_id: str) -> None:
+        """Free all that a participant holds."""
+        self._server.leave(room_id, participant_id)
+
+    def close_room(self, room_id: str) -> None:
+        """Free all that a room holds."""
+        self._server.close_room(room_id)
+
+
+def deliver(event: Event, rooms: Rooms) -> None:
+    """Tell the room what happened in the SFU. An event of a room that has gone tells nobody."""
+    room = rooms.get(event.room_id)
+    if room is None:
+        return
+    match event:
+        case TrackPublished():
+            encodings = tuple(Encoding(e.rid, e.codec) for e in event.encodings)
+            room.track_published(event.participant_id, event.source, encodings)
+        case TrackUnpublished():
+            source = event.track_id.rpartition(":")[2]
+            for known in KIND_OF_SOURCE:
+                if known == source:
+                    room.track_unpublished(event.participant_id, known)
+        case TransportConnected():
+            room.media_connected(event.participant_id)
+        case TransportClosed():
+            room.media_closed(event.participant_id, event.reason)

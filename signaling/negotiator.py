@@ -1,0 +1,45 @@
+"""What a room needs of a media server; signaling/media.py provides it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from signaling.track import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The media server's answer to an offer."""
+
+    sdp: str
+    publish: Mapping[str, str]
+    """mid → id of the track published there."""
+    subscribe: Mapping[str, str | None]
+    """mid → id of the track sent there, for the lines that the offer named; None where it cannot be had."""
+
+
+class Negotiator(Protocol):
+    """A media server. What it does later it tells the room: `Room.track_published` and its neighbours."""
+
+    def offer(
+        self,
+        room_id: str,
+        participant_id: str,
+        sdp: str,
+        publish: Mapping[str, Source],
+        subscribe: Mapping[str, str],
+        *,
+        local: bool,
+    ) -> Answer:
+        """Answer an offer. `local`: the client is on this machine. Raises ProtocolError."""
+
+    def pause(self, room_id: str, participant_id: str, track_id: str, paused: bool) -> None:
+        """Stop or resume a track that the participant receives. Raises ProtocolError."""
+
+    def leave(self, room_id: str, participant_id: str) -> None:
+        """Free all that a participant holds; nothing happens when it holds nothing."""
+
+    def close_room(self, room_id: str) -> None:
+        """Free all that a room holds; nothing happens when it holds nothing."""

@@ -1,0 +1,88 @@
+"""What an operator can set about rooms and their WebSocket connections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+RoomMode = Literal["p2p", "sfu", "auto"]
+"""What a room is made with; `auto` is p2p up to `RoomSettings.p2p_limit` participants, then SFU."""
+Mode = Literal["p2p", "sfu"]
+"""The media path that a room uses now."""
+
+ROOM_MODES: tuple[RoomMode, ...] = get_args(RoomMode)
+
+
+@dataclass(frozen=True, slots=True)
+class RoomSettings:
+    """Settings of the signaling side. Raises ValueError that names the field when one is out of range."""
+
+    mode: RoomMode = "auto"
+    """The mode of rooms whose creator does not choose one."""
+    p2p_limit: int = 2
+    """Participants up to which an `auto` room stays peer-to-peer."""
+    max_participants: int = 100
+    """In one room."""
+    max_rooms: int = 10_000
+    """On this server, empty ones included."""
+    guests: bool = True
+    """Whether people without an account may join rooms that exist."""
+    ice_servers: tuple[Mapping[str, object], ...] = ()
+    """Handed to clients as they are: RTCIceServer dictionaries (W3C WebRTC 1.0, section 4.2.4)."""
+    allowed_origins: tuple[str, ...] = ()
+    """Origins besides the server's own whose pages may connect; "*" allows every page."""
+
+    message_bytes: int = 65_536
+    """Largest frame that a client may send."""
+    chat_characters: int = 4_000
+    display_name_characters: int = 64
+    messages_per_second: float = 50.0
+    """What one client may send, on average over `rate_window`."""
+    rate_window: float = 10.0
+    """Seconds."""
+
+    send_queue_messages: int = 256
+    """Messages that may wait for one client; one more and it is disconnected as too slow."""
+    send_queue_bytes: int = 1_000_000
+    send_buffer_bytes: int = 262_144
+    """The kernel's send buffer per connection (SO_SNDBUF): bounds what a stalled client holds."""
+    send_timeout: float = 30.0
+    """Seconds that one message may wait for the client to read."""
+    heartbeat: float = 20.0
+    """Seconds of silence after which the client is pinged; it has half as long to answer."""
+    close_timeout: float = 2.0
+    """Seconds that a client has to answer a close before its connection is cut."""
+
+    created_grace: float = 600.0
+    """Seconds that a created room waits for its first participant."""
+    empty_grace: float = 60.0
+    """Seconds that a room outlives its last participant: a guest who lost the network finds it again."""
+    sweep_interval: float = 5.0
+    """Seconds between two looks for rooms that have expired."""
+
+    def __post_init__(self) -> None:
+        if self.mode not in ROOM_MODES:
+            raise ValueError(f"mode is {self.mode!r}; it must be one of {', '.join(ROOM_MODES)}")
+        for name in (
+            "p2p_limit",
+            "max_participants",
+            "max_rooms",
+            "message_bytes",
+            "chat_characters",
+            "display_name_characters",
+            "messages_per_second",
+            "rate_window",
+            "send_queue_messages",
+            "send_queue_bytes",
+            "send_buffer_bytes",
+            "send_timeout",
+            "heartbeat",
+            "close_timeout",
+            "sweep_interval",
+        ):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be greater than 0")
+        for name in ("created_grace", "empty_grace"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it must not be negative")

@@ -1,0 +1,243 @@
+"""One participant's WebSocket: a reader, a writer, and an end. All that is decided is decided elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from signaling import announcements
+from signaling.closing import SERVER_STOPPING, TOO_SLOW, Closing, Refused
+from signaling.messages import ProtocolError, parse
+from signaling.outbox import Outbox
+from signaling.participant import Participant
+from signaling.rate import RateLimit
+from signaling.room import Room
+from signaling.rooms import Account, Rooms
+
+LOG = logging.getLogger(__name__)
+
+Admission = Callable[[], "Account | None"]
+"""Returns the account, None for a guest. Raises Refused."""
+
+
+class Connection:
+    """Serves one WebSocket from the upgrade to the end."""
+
+    def __init__(self, request: web.Request, rooms: Rooms) -> None:
+        self._request = request
+        self._rooms = rooms
+        self._settings = rooms.settings
+        self._loop = asyncio.get_running_loop()
+        self._frames = asyncio.Event()
+        self._end: asyncio.Future[Closing] = self._loop.create_future()
+        self.outbox = Outbox(
+            self._settings.send_queue_messages,
+            self._settings.send_queue_bytes,
+            on_frame=self._frames.set,
+            on_close=self._on_close,
+        )
+        # The text is decoded where it is parsed, so that bad UTF-8 costs an error and not the connection. No
+        # compression: it holds some 300 kB per connection, and signaling is small.
+        self.ws: web.WebSocketResponse[bool] = web.WebSocketResponse(
+            timeout=self._settings.close_timeout,
+            heartbeat=self._settings.heartbeat,
+            max_msg_size=self._settings.message_bytes + 1,
+            compress=False,
+            decode_text=False,
+        )
+
+    async def serve(self, room_id: str, admission: Admission, display_name: str) -> None:
+        """Upgrade, join, talk until either side ends it, leave."""
+        self._bound_send_buffer()
+        await self.ws.prepare(self._request)
+        try:
+            account = admission()
+            room, participant = self._rooms.join(
+                room_id,
+                self.outbox,
+                self._loop.time(),
+                account=account,
+                display_name=display_name,
+                local=self._is_local(),
+            )
+        except Refused as refusal:
+            self._rooms.counters.refused[refusal.closing.code] += 1
+            await self._say_goodbye(refusal.closing)
+            return
+        log = {"room": room.id, "client": participant.id}
+        LOG.info("A participant joined", extra=log)
+        reason = "lost"
+        try:
+            reason = await self._talk(room, participant)
+        finally:
+            # The room learns it before the closing handshake, which can take a while.
+            self._rooms.leave(room, participant, self._loop.time())
+            self._rooms.counters.closed[reason] += 1
+            LOG.info("A participant left", extra=log | {"reason": reason})
+            self._rooms.counters.frames_dropped += self.outbox.dropped
+            if self.outbox.closing is not None:
+                await self._say_goodbye(self.outbox.closing)
+            else:
+                await self.ws.close(drain=False)
+                self._cut()
+
+    async def _talk(self, room: Room, participant: Participant) -> str:
+        reader = asyncio.create_task(self._read(room, participant))
+        writer = asyncio.create_task(self._write())
+        try:
+            await asyncio.wait((reader, writer, self._end), return_when=asyncio.FIRST_COMPLETED)
+            if self.outbox.closing is not None:
+                return self.outbox.closing.code
+            return reader.result() if reader.done() else "lost"
+        finally:
+            for task in (reader, writer):
+                task.cancel()
+            await asyncio.gather(reader, writer, return_exceptions=True)
+
+    async def _read(self, room: Room, participant: Participant) -> str:
+        """Return why the connection ended."""
+        settings = self._settings
+        rate = RateLimit(settings.messages_per_second, settings.rate_window, self._loop.time())
+        while True:
+            received = await self.ws.receive()
+            match received.type:
+                case WSMsgType.TEXT | WSMsgType.BINARY:
+                    admitted = rate.admit(self._loop.time())
+                    self._receive(room, participant, received.type, received.data, admitted)
+                    if not admitted:
+                        # Not reading is what slows a flood down: TCP holds the sender back.
+                        await asyncio.sleep(rate.pause)
+                case WSMsgType.CLOSE:
+                    return "client"
+                case WSMsgType.ERROR if getattr(received.data, "code", None) == WSCloseCode.MESSAGE_TOO_BIG:
+                    return "too_big"
+                case _:
+                    return "lost"
+
+    def _receive(
+        self, room: Room, participant: Participant, kind: WSMsgType, frame: bytes, admitted: bool
+    ) -> None:
+        counters = self._rooms.counters
+        try:
+            if kind is WSMsgType.BINARY:
+                raise ProtocolError("malformed_json", "the frame is binary; send JSON in text frames")
+            message = parse(frame, self._settings)
+            try:
+                if not admitted:
+                    raise ProtocolError("rate_limited", self._rate_sentence())
+                room.receive(participant, message, time.time())
+            except ProtocolError as error:
+                error.request, error.id = message.type, message.id
+                raise
+            except Exception:
+                # A fault of ours: it must not cost the participant its call.
+                LOG.exception(
+                    "A message failed",
+                    extra={"room": room.id, "client": participant.id, "type": message.type},
+                )
+                raise ProtocolError(
+                    "internal_error",
+                    "the server failed on this message; it has been logged",
+                    request=message.type,
+                    id=message.id,
+                ) from None
+            counters.received[message.type] += 1
+        except ProtocolError as error:
+            counters.errors[error.code] += 1
+            self.outbox.put(
+                announcements.encode(announcements.error(error.code, str(error), error.request, error.id))
+            )
+
+    def _rate_sentence(self) -> str:
+        rate, window = self._settings.messages_per_second, self._settings.rate_window
+        return f"more than {rate:g} messages per second over {window:g} s; this one was dropped"
+
+    async def _write(self) -> None:
+        while True:
+            frame = self.outbox.take()
+            if frame is None:
+                self._frames.clear()
+                await self._frames.wait()
+                continue
+            try:
+                async with asyncio.timeout(self._settings.send_timeout):
+                    await self.ws.send_frame(frame, WSMsgType.TEXT)
+            except TimeoutError:
+                self.outbox.close(TOO_SLOW)
+                return
+            except ConnectionError:
+                return
+
+    def _on_close(self) -> None:
+        if not self._end.done():
+            assert self.outbox.closing is not None
+            self._end.set_result(self.outbox.closing)
+
+    async def _say_goodbye(self, closing: Closing) -> None:
+        """Send the reason and close; a client that does not answer in time is cut off."""
+        last_words = announcements.encode(announcements.error(closing.code, closing.message))
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(self._settings.close_timeout):
+                await self.ws.send_frame(last_words, WSMsgType.TEXT)
+        await self.ws.close(code=closing.close_code, message=closing.code.encode(), drain=False)
+        self._cut()
+
+    def _cut(self) -> None:
+        """Free the socket even where what it has to send is never taken."""
+        transport = self._request.transport
+        if transport is not None:
+            transport.abort()
+
+    def _bound_send_buffer(self) -> None:
+        transport = self._request.transport
+        sock = transport.get_extra_info("socket") if transport is not None else None
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._settings.send_buffer_bytes)
+
+    def _is_local(self) -> bool:
+        peer = self._request.transport.get_extra_info("peername") if self._request.transport else None
+        if not isinstance(peer, tuple):
+            return False
+        address = ipaddress.ip_address(peer[0])
+        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+        return (mapped or address).is_loopback
+
+
+class Connections:
+    """The open connections of this server, so that it can end them when it stops."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """Count the running task as a connection."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            yield
+        finally:
+            self._tasks.discard(task)
+
+    async def stop(self, rooms: Rooms, within: float) -> None:
+        """Say goodbye to everybody; cut off who is still there after `within` seconds."""
+        rooms.close(SERVER_STOPPING)
+        tasks = self._tasks - {asyncio.current_task()}
+        if not tasks:
+            return
+        _, pending = await asyncio.wait(tasks, timeout=within)
+        for task in pending:
+            task.cancel()
+        if pending:
+            await asyncio.wait(pending, timeout=within)
