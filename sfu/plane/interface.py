@@ -33,7 +33,11 @@ class Drop(enum.StrEnum):
     MALFORMED_RTP = "malformed_rtp"
     SRTP_AUTH = "srtp_auth"
     SRTP_REPLAY = "srtp_replay"
+    """Received before, or too old to tell."""
+    SEQUENCE_JUMP = "sequence_jump"
+    """A lone packet far from its stream's sequence; two in a row are believed (RFC 3550 appendix A.1)."""
     SRTCP_AUTH = "srtcp_auth"
+    SRTCP_REPLAY = "srtcp_replay"
     UNKNOWN_SSRC = "unknown_ssrc"
     """RTP whose SSRC the control side could not attribute to a media line (counted by it with `drop`)."""
     MALFORMED_RTCP = "malformed_rtcp"
@@ -52,7 +56,11 @@ class Drop(enum.StrEnum):
     """The subscriber did not negotiate the codec of this packet."""
     NO_ADDRESS = "no_address"
     NO_KEYS = "no_keys"
+    TOO_LATE = "too_late"
+    """128 or more behind the newest packet sent on the route: SRTP can no longer tell whether it was sent."""
     TOO_LARGE = "too_large"
+    SRTP_PROTECT = "srtp_protect"
+    """The SRTP library refused to protect it."""
     # The socket, counted by the IO side with `drop`.
     SEND_WOULD_BLOCK = "send_would_block"
     SEND_FAILED = "send_failed"
@@ -70,7 +78,7 @@ class PuntKind(enum.Enum):
     UNKNOWN_SSRC = "unknown_ssrc"
     """`data` is an RTP packet, unprotected, of `transport`. After `add_source` give it to `replay`."""
     KEYFRAME = "keyframe"
-    """A keyframe of `source` began; `data` is empty."""
+    """A keyframe of `source`, which `transport` sends, began; `data` is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +130,8 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True)
 class RouteRow:
-    """A stream (one SSRC) that a subscriber receives. Its SSRC, sequence numbers and timestamps are continuous
-    over changes of source."""
+    """A stream (one SSRC) that a subscriber receives. Its sequence numbers and timestamps are continuous over
+    changes of source."""
 
     id: int
     transport: int
@@ -179,7 +187,8 @@ class RouteState:
     """Without headers and padding: a sender report's octet count (RFC 3550 section 6.4.1)."""
     drops: dict[Drop, int] = field(default_factory=dict)
     timestamp_offset: int | None = None
-    """(timestamp sent − timestamp of the source) mod 2^32; None until the current source's first packet went out."""
+    """(timestamp sent − timestamp of the source) mod 2^32; None until the current source's first packet went
+    out."""
     awaiting_keyframe: bool = False
     last_sequence_number: int | None = None
     last_timestamp: int | None = None
@@ -196,11 +205,15 @@ class Plane(Protocol):
 
     def bind(self, transport: int, address: Address) -> None:
         """Send to this address and take packets from it. Earlier addresses of the transport stay readable
-        until `unbind`; an address bound to another transport moves to this one."""
+        until `unbind` (the oldest of more than 16 ends); an address bound to another transport moves to this
+        one."""
 
-    def unbind(self, transport: int, address: Address) -> None: ...
+    def unbind(self, transport: int, address: Address) -> None:
+        """Take nothing from this address any more, and send to the newest of the others, if there is one.
+        An address that is not the transport's (or has moved to another) is left alone."""
 
-    def set_keys(self, transport: int, keys: SrtpKeys) -> None: ...
+    def set_keys(self, transport: int, keys: SrtpKeys) -> None:
+        """Start SRTP. Raises ValueError if the transport has keys, or if these have the wrong size."""
 
     def close_transport(self, transport: int) -> None:
         """Forget the transport, its addresses, keys, sources and routes, and what fed from its sources."""
@@ -210,13 +223,16 @@ class Plane(Protocol):
     def remove_source(self, source: int) -> None:
         """Forget a source. Routes that it fed stay, without a feed."""
 
-    def add_route(self, row: RouteRow) -> None: ...
+    def add_route(self, row: RouteRow) -> None:
+        """Raises ValueError for an SSRC that a route of this transport has or had: its sequence numbers are
+        used up under these keys."""
 
     def remove_route(self, route: int) -> None: ...
 
     def feed_route(self, route: int, feed: Feed | None) -> None:
         """Switch a route to a source (or to none). Output stays continuous: the next packet sent has the next
-        sequence number and a timestamp advanced by the time passed since the last one."""
+        sequence number and a timestamp advanced by the time passed since the last one. Before the first
+        packet of all the timestamp is the publisher's."""
 
     def pause_route(self, route: int, paused: bool) -> None:
         """A paused route drops as ROUTE_PAUSED. On resumption video waits for a keyframe."""
@@ -225,10 +241,12 @@ class Plane(Protocol):
         """A datagram from the socket."""
 
     def replay(self, transport: int, packet: bytes, now: float) -> None:
-        """An unprotected RTP packet that was punted as UNKNOWN_SSRC: forward it now."""
+        """An unprotected RTP packet that was punted as UNKNOWN_SSRC: forward it now. Without a source it is
+        dropped as UNKNOWN_SSRC."""
 
     def send_rtcp(self, transport: int, packet: bytes) -> None:
-        """Protect a compound RTCP packet and send it. Without address or keys it is dropped and counted."""
+        """Protect a compound RTCP packet and send it. Without address or keys, or above 1352 bytes, it is
+        dropped and counted. Raises ValueError if it is shorter than a header."""
 
     def send(self, data: bytes, address: Address) -> None:
         """Send a datagram as it is (STUN, DTLS)."""

@@ -1,0 +1,401 @@
+"""The plane in Python: the reference for the compiled one, and what runs where there is no compiler."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+
+import pylibsrtp
+
+from sfu.plane import srtp
+from sfu.plane.interface import (
+    Address,
+    Drop,
+    Feed,
+    Punt,
+    PuntKind,
+    RouteRow,
+    RouteState,
+    SourceRow,
+    SourceState,
+    SrtpKeys,
+)
+from sfu.plane.route import Destination, Incoming, Route
+from sfu.streams.keyframe import Detector, detector_for
+from sfu.streams.reception import Reception, Refusal
+from sfu.wire import rtp
+from sfu.wire.demux import Protocol, classify
+
+MAXIMUM_ADDRESSES = 16
+"""Addresses bound to one transport; a further one ends the oldest, so that a client cannot fill the table."""
+MAXIMUM_STRANGERS = 64
+"""SSRCs without a row whose SRTP state a transport keeps; a further one ends the oldest."""
+
+
+class _Source:
+    """An incoming stream and the routes that it feeds."""
+
+    __slots__ = ("detectors", "keyframe_timestamp", "keyframes", "reception", "routes", "row")
+
+    def __init__(self, row: SourceRow) -> None:
+        self.row = row
+        self.reception = Reception(row.clock_rate)
+        self.routes: dict[int, Route] = {}
+        self.detectors: dict[int, Detector] = {}
+        if row.is_video:
+            for payload_type, codec in row.codecs.items():
+                detector = detector_for(codec)
+                if detector is not None:
+                    self.detectors[payload_type] = detector
+        self.keyframes = 0
+        self.keyframe_timestamp: int | None = None
+
+
+class _Transport(Destination):
+    """A peer: its addresses, its keys, what it sends and what it gets."""
+
+    __slots__ = ("addresses", "id", "receive", "routes", "sources", "strangers", "used_ssrcs")
+
+    def __init__(self, identifier: int) -> None:
+        super().__init__()
+        self.id = identifier
+        self.addresses: dict[Address, None] = {}  # the newest last
+        self.receive: pylibsrtp.Session | None = None
+        self.sources: dict[int, _Source] = {}  # by SSRC
+        self.routes: set[int] = set()
+        self.used_ssrcs: set[int] = set()
+        self.strangers: dict[int, None] = {}  # the oldest first
+
+    def meet(self, ssrc: int) -> None:
+        """Note that the receiving session keeps state for this SSRC, and bound how many it keeps."""
+        if ssrc in self.strangers or ssrc in self.sources:
+            return
+        self.strangers[ssrc] = None
+        if len(self.strangers) > MAXIMUM_STRANGERS:
+            oldest = next(iter(self.strangers))
+            del self.strangers[oldest]
+            # A source fed by replay alone has no state to end.
+            with contextlib.suppress(pylibsrtp.Error):
+                if self.receive is not None:
+                    self.receive.remove_stream(oldest)
+
+
+class ReferencePlane:
+    """Implements `sfu.plane.interface.Plane`, which documents it."""
+
+    def __init__(self) -> None:
+        self._transports: dict[int, _Transport] = {}
+        self._addresses: dict[Address, _Transport] = {}
+        self._sources: dict[int, _Source] = {}
+        self._routes: dict[int, Route] = {}
+        self._datagrams: list[tuple[bytes, Address]] = []
+        self._punts: list[Punt] = []
+        self._drops: dict[Drop, int] = {}
+        self._packet = Incoming()
+
+    # Rows
+
+    def open_transport(self, transport: int) -> None:
+        if transport in self._transports:
+            raise ValueError(f"transport {transport} is open already")
+        self._transports[transport] = _Transport(transport)
+
+    def bind(self, transport: int, address: Address) -> None:
+        row = self._transport(transport)
+        former = self._addresses.get(address)
+        if former is not None:
+            self._release(former, address)
+        self._addresses[address] = row
+        row.addresses[address] = None
+        row.address = address
+        if len(row.addresses) > MAXIMUM_ADDRESSES:
+            self._release(row, next(iter(row.addresses)))
+
+    def unbind(self, transport: int, address: Address) -> None:
+        row = self._transport(transport)
+        if address in row.addresses:
+            self._release(row, address)
+
+    def _release(self, row: _Transport, address: Address) -> None:
+        del self._addresses[address]
+        del row.addresses[address]
+        if row.address == address:
+            row.address = next(reversed(row.addresses), None)
+
+    def set_keys(self, transport: int, keys: SrtpKeys) -> None:
+        row = self._transport(transport)
+        if row.receive is not None:
+            raise ValueError(f"transport {transport} has its keys already")
+        receive, send = srtp.receive_session(keys), srtp.send_session(keys)
+        row.receive, row.send = receive, send
+
+    def close_transport(self, transport: int) -> None:
+        row = self._transport(transport)
+        for route in tuple(row.routes):
+            self.remove_route(route)
+        for source in tuple(row.sources.values()):
+            self.remove_source(source.row.id)
+        for address in row.addresses:
+            del self._addresses[address]
+        del self._transports[transport]
+        # The sessions are freed with the row, after nothing in the tables leads to them.
+
+    def add_source(self, row: SourceRow) -> None:
+        transport = self._transport(row.transport)
+        if row.id in self._sources:
+            raise ValueError(f"source {row.id} exists already")
+        if row.ssrc in transport.sources:
+            raise ValueError(f"transport {row.transport} has a source of SSRC {row.ssrc} already")
+        source = _Source(row)
+        self._sources[row.id] = source
+        transport.sources[row.ssrc] = source
+        transport.strangers.pop(row.ssrc, None)
+
+    def remove_source(self, source: int) -> None:
+        row = self._source(source)
+        for route in row.routes.values():
+            route.set_feed(None, {})
+        transport = self._transports[row.row.transport]
+        del transport.sources[row.row.ssrc]
+        del self._sources[source]
+        if row.reception.packets:
+            transport.meet(row.row.ssrc)
+
+    def add_route(self, row: RouteRow) -> None:
+        transport = self._transport(row.transport)
+        if row.id in self._routes:
+            raise ValueError(f"route {row.id} exists already")
+        if row.ssrc in transport.used_ssrcs:
+            raise ValueError(
+                f"SSRC {row.ssrc} was sent on transport {row.transport} before: a new route needs a new one"
+            )
+        if not 0 <= row.first_sequence_number < 1 << 15:
+            raise ValueError(
+                f"first sequence number is {row.first_sequence_number}, it should be below 32768"
+            )
+        mid_size = len(row.mid.encode())
+        if row.mid_extension and not (0 < row.mid_extension < 256 and 0 < mid_size < 256):
+            raise ValueError(
+                f"mid {row.mid!r} has extension id {row.mid_extension}: ids and sizes are 1 to 255"
+            )
+        self._routes[row.id] = Route(row, transport)
+        transport.routes.add(row.id)
+        transport.used_ssrcs.add(row.ssrc)
+
+    def remove_route(self, route: int) -> None:
+        row = self._route(route)
+        self._detach(route, row)
+        self._transports[row.row.transport].routes.discard(route)
+        del self._routes[route]
+
+    def _detach(self, route: int, row: Route) -> None:
+        if row.feed is not None:
+            del self._sources[row.feed.source].routes[route]
+
+    def feed_route(self, route: int, feed: Feed | None) -> None:
+        row = self._route(route)
+        source = self._source(feed.source) if feed is not None else None
+        if feed is not None:
+            _check(feed)
+        self._detach(route, row)
+        row.set_feed(feed, source.row.codecs if source is not None else {})
+        if source is not None:
+            source.routes[route] = row
+
+    def pause_route(self, route: int, paused: bool) -> None:
+        row = self._route(route)
+        if paused:
+            row.pause()
+        elif row.paused:
+            row.resume(row.feed is not None and self._sources[row.feed.source].row.is_video)
+
+    # Packets
+
+    def receive(self, datagram: bytes, address: Address, now: float) -> None:
+        if not datagram:
+            self.drop(Drop.EMPTY)
+            return
+        protocol = classify(datagram)
+        transport = self._addresses.get(address)
+        if protocol is Protocol.STUN:
+            bound = transport.id if transport is not None else None
+            self._punts.append(Punt(PuntKind.STUN, datagram, address, bound))
+        elif protocol is Protocol.UNKNOWN:
+            self.drop(Drop.UNKNOWN_PROTOCOL)
+        elif transport is None:
+            self.drop(Drop.UNBOUND_ADDRESS)
+        elif protocol is Protocol.DTLS:
+            self._punts.append(Punt(PuntKind.DTLS, datagram, address, transport.id))
+        elif transport.receive is None:
+            self.drop(Drop.BEFORE_DTLS)
+        elif protocol is Protocol.RTP:
+            self._receive_rtp(transport, transport.receive, datagram, address, now)
+        else:
+            self._receive_rtcp(transport, transport.receive, datagram, address)
+
+    def _receive_rtp(
+        self, transport: _Transport, session: pylibsrtp.Session, datagram: bytes, address: Address, now: float
+    ) -> None:
+        if not rtp.MINIMUM_SIZE <= len(datagram) <= srtp.MAXIMUM_DATAGRAM:
+            self.drop(Drop.MALFORMED_RTP)
+            return
+        try:
+            packet = session.unprotect(datagram)
+        except pylibsrtp.Error as error:
+            self.drop(srtp.rtp_drop(error))
+            return
+        transport.meet(rtp.ssrc(packet))
+        if not self._forward(transport, packet, now):
+            self._punts.append(Punt(PuntKind.UNKNOWN_SSRC, packet, address, transport.id))
+
+    def _receive_rtcp(
+        self, transport: _Transport, session: pylibsrtp.Session, datagram: bytes, address: Address
+    ) -> None:
+        if not srtp.MINIMUM_SRTCP <= len(datagram) <= srtp.MAXIMUM_DATAGRAM:
+            self.drop(Drop.MALFORMED_RTCP)
+            return
+        try:
+            packet = session.unprotect_rtcp(datagram)
+        except pylibsrtp.Error as error:
+            self.drop(srtp.rtcp_drop(error))
+            return
+        transport.meet(int.from_bytes(packet[4:8], "big"))
+        self._punts.append(Punt(PuntKind.RTCP, packet, address, transport.id))
+
+    def replay(self, transport: int, packet: bytes, now: float) -> None:
+        if not self._forward(self._transport(transport), packet, now):
+            self.drop(Drop.UNKNOWN_SSRC)
+
+    def _forward(self, transport: _Transport, data: bytes, now: float) -> bool:
+        """Give an unprotected packet to the routes of its source; False if it is sound and has no source."""
+        try:
+            extension, start = rtp.payload_offset(data)
+            end = rtp.payload_end(data, start)
+            elements = rtp.read_elements(data, extension, start)
+        except ValueError:
+            self.drop(Drop.MALFORMED_RTP)
+            return True
+        first, second, sequence_number, timestamp, ssrc = rtp.FIXED_HEADER.unpack_from(data)
+        source = transport.sources.get(ssrc)
+        if source is None:
+            return False
+        extended = source.reception.receive(sequence_number, timestamp, len(data), now)
+        if isinstance(extended, Refusal):
+            self.drop(Drop.SRTP_REPLAY if extended is Refusal.DUPLICATE else Drop.SEQUENCE_JUMP)
+            return True
+        payload_type = second & 0x7F
+        detector = source.detectors.get(payload_type)
+        keyframe = detector is not None and detector(data, start, end)
+        if keyframe and timestamp != source.keyframe_timestamp:
+            source.keyframe_timestamp = timestamp
+            source.keyframes += 1
+            self._punts.append(Punt(PuntKind.KEYFRAME, transport=transport.id, source=source.row.id))
+        if not source.routes:
+            return True
+        packet = self._packet
+        packet.first_byte = first & ~rtp.EXTENSION_BIT
+        packet.marker = second & rtp.MARKER_BIT
+        packet.payload_type = payload_type
+        packet.extended = extended
+        packet.timestamp = timestamp
+        packet.contributors = data[12:extension]
+        packet.elements = elements
+        packet.payload = data[start:]
+        packet.payload_size = end - start
+        packet.starts = keyframe or detector is None
+        packet.now = now
+        packet.blocks = {}
+        out = self._datagrams
+        for route in source.routes.values():
+            reason = route.forward(packet, out)
+            if reason is not None:
+                self.drop(reason)
+        return True
+
+    def send_rtcp(self, transport: int, packet: bytes) -> None:
+        row = self._transport(transport)
+        if len(packet) < 8:
+            raise ValueError(f"RTCP packet has {len(packet)} bytes, it takes at least 8")
+        if row.address is None:
+            self.drop(Drop.NO_ADDRESS)
+        elif row.send is None:
+            self.drop(Drop.NO_KEYS)
+        elif len(packet) > srtp.MAXIMUM_RTCP:
+            self.drop(Drop.TOO_LARGE)
+        else:
+            try:
+                protected = row.send.protect_rtcp(packet)
+            except pylibsrtp.Error:
+                self.drop(Drop.SRTP_PROTECT)
+                return
+            self._datagrams.append((protected, row.address))
+
+    def send(self, data: bytes, address: Address) -> None:
+        self._datagrams.append((data, address))
+
+    def drop(self, reason: Drop, count: int = 1) -> None:
+        self._drops[reason] = self._drops.get(reason, 0) + count
+
+    def take_datagrams(self) -> Sequence[tuple[bytes, Address]]:
+        taken, self._datagrams = self._datagrams, []
+        return taken
+
+    def take_punts(self) -> Sequence[Punt]:
+        taken, self._punts = self._punts, []
+        return taken
+
+    # Counters
+
+    def source_state(self, source: int) -> SourceState:
+        row = self._source(source)
+        reception = row.reception
+        return SourceState(
+            packets=reception.packets,
+            bytes=reception.bytes,
+            first_sequence_number=reception.first,
+            highest_sequence_number=reception.highest,
+            jitter=reception.jitter,
+            keyframes=row.keyframes,
+            last_packet=reception.last_packet,
+        )
+
+    def route_state(self, route: int) -> RouteState:
+        return self._route(route).state()
+
+    def drops(self) -> Mapping[Drop, int]:
+        return dict(self._drops)
+
+    def sizes(self) -> Mapping[str, int]:
+        return {
+            "transports": len(self._transports),
+            "addresses": len(self._addresses),
+            "sources": len(self._sources),
+            "routes": len(self._routes),
+        }
+
+    def _transport(self, transport: int) -> _Transport:
+        try:
+            return self._transports[transport]
+        except KeyError:
+            raise KeyError(f"there is no transport {transport}") from None
+
+    def _source(self, source: int) -> _Source:
+        try:
+            return self._sources[source]
+        except KeyError:
+            raise KeyError(f"there is no source {source}") from None
+
+    def _route(self, route: int) -> Route:
+        try:
+            return self._routes[route]
+        except KeyError:
+            raise KeyError(f"there is no route {route}") from None
+
+
+def _check(feed: Feed) -> None:
+    for payload_type in (*feed.payload_types, *feed.payload_types.values()):
+        if not 0 <= payload_type <= 127:
+            raise ValueError(f"payload type is {payload_type}, it should be 0 to 127")
+    for identifier in (*feed.extensions, *feed.extensions.values()):
+        if not 1 <= identifier <= 255:
+            raise ValueError(f"header extension id is {identifier}, it should be 1 to 255")

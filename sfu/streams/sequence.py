@@ -1,0 +1,18 @@
+"""Arithmetic on 16-bit sequence numbers and 32-bit timestamps that wrap."""
+
+from __future__ import annotations
+
+WINDOW = 1024
+"""Packets that can be behind the newest and still new: the replay window of the receiving SRTP session."""
+MAX_DROPOUT = 3000
+"""A gap of this many sequence numbers is no loss but a restart (RFC 3550 appendix A.1)."""
+
+
+def signed16(difference: int) -> int:
+    """A difference of sequence numbers as the shortest way around: -32768 to 32767."""
+    return (difference + 0x8000 & 0xFFFF) - 0x8000
+
+
+def signed32(difference: int) -> int:
+    """A difference of timestamps as the shortest way around: -2^31 to 2^31 - 1."""
+    return (difference + 0x80000000 & 0xFFFFFFFF) - 0x80000000
