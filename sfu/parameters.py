@@ -1,4 +1,4 @@
-"""What two sides of a media line agreed on: codecs, header extensions, SSRCs (words of ORTC and mediasoup)."""
+"""What two sides of a media line agreed on: codecs, extensions, SSRCs (words of ORTC and mediasoup)."""
 
 from __future__ import annotations
 

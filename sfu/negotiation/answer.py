@@ -64,7 +64,6 @@ def _check(remote: RemoteParameters, publishes: Collection[str], outgoing: Mappi
 def _session_attributes(local: LocalParameters, bundle: list[str]) -> Iterator[Attribute]:
     if bundle:
         yield Attribute("group", " ".join(("BUNDLE", *bundle)))
-    yield Attribute("msid-semantic", "WMS *")
     yield Attribute("ice-lite")
     # One transport for all m-lines, so it is described once, for the session.
     yield Attribute("ice-ufrag", local.ice_ufrag)

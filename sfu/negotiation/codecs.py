@@ -140,7 +140,8 @@ def _payload_types(media: MediaDescription) -> list[int]:
     payload_types = [number(word, 127) for word in media.formats]
     if None in payload_types:
         raise error_at(media.line, f"m={media}", "payload types from 0 to 127")
-    return [payload_type for payload_type in payload_types if payload_type is not None]
+    # Once each: the work below is then bounded by the length of the text.
+    return list(dict.fromkeys(payload_type for payload_type in payload_types if payload_type is not None))
 
 
 def _read_rtpmaps(media: MediaDescription) -> dict[int, tuple[str, int, int]]:

@@ -35,8 +35,8 @@ _FINGERPRINT = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})*")
 # Digest length in bytes of the hash functions that can be verified; lines of others are skipped (RFC 8122
 # section 5).
 _DIGEST_LENGTHS = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
-# A mid travels in a header extension and in tables; the 16 of a one-byte header would do for browsers.
-_MAX_MID_LENGTH = 64
+# What a one-byte header extension can carry (RFC 8285 section 4.2), as the server writes mids into packets.
+_MAX_MID_LENGTH = 16
 
 
 def read_offer(

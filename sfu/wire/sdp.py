@@ -18,7 +18,8 @@ MAX_LINE_LENGTH = 8_192
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+")
 _NUMBER = re.compile(r"[0-9]{1,20}")
-_FORBIDDEN = re.compile(r"[\0\r\n]")
+# NUL, CR and LF are the grammar's; a lone surrogate cannot be encoded when it is echoed.
+_FORBIDDEN = re.compile("[\0\r\n\ud800-\udfff]")
 # Session lines other than v, o, s and a; and media lines other than m and a (RFC 8866 section 5).
 _SESSION_LINES = frozenset("iuepcbtrzk")
 _MEDIA_LINES = frozenset("icbk")
@@ -141,7 +142,7 @@ class SessionDescription:
 
 def _one_line(value: str) -> str:
     if _FORBIDDEN.search(value):
-        raise ValueError(f"SDP value {value[:60]!r} contains a line break or NUL")
+        raise ValueError(f"SDP value {value[:60]!r} contains a line break, NUL or surrogate")
     return value
 
 
@@ -190,7 +191,7 @@ def _split(text: str) -> Iterator[_Numbered]:
         if len(content) > MAX_LINE_LENGTH:
             raise error_at(line, content, f"at most {MAX_LINE_LENGTH:,} characters on a line")
         if _FORBIDDEN.search(content):
-            raise error_at(line, content, "text without NUL and lone CR")
+            raise error_at(line, content, "Unicode text without NUL and lone CR")
         if len(content) < 2 or content[1] != "=" or not ("a" <= content[0] <= "z"):
             raise error_at(line, content, "a lower-case letter and =")
         yield line, content[0], content[2:]
