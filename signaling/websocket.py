@@ -37,6 +37,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._frames = asyncio.Event()
         self._end: asyncio.Future[Closing] = self._loop.create_future()
+        self._reason = "lost"
         self.outbox = Outbox(
             self._settings.send_queue_messages,
             self._settings.send_queue_bytes,
@@ -73,12 +74,12 @@ class Connection:
             return
         log = {"room": room.id, "client": participant.id}
         LOG.info("A participant joined", extra=log)
-        reason = "lost"
         try:
-            reason = await self._talk(room, participant)
+            await self._talk(room, participant)
         finally:
             # The room learns it before the closing handshake, which can take a while.
             self._rooms.leave(room, participant, self._loop.time())
+            reason = self.outbox.closing.code if self.outbox.closing is not None else self._reason
             self._rooms.counters.closed[reason] += 1
             LOG.info("A participant left", extra=log | {"reason": reason})
             self._rooms.counters.frames_dropped += self.outbox.dropped
@@ -88,21 +89,19 @@ class Connection:
                 await self.ws.close(drain=False)
                 self._cut()
 
-    async def _talk(self, room: Room, participant: Participant) -> str:
+    async def _talk(self, room: Room, participant: Participant) -> None:
         reader = asyncio.create_task(self._read(room, participant))
         writer = asyncio.create_task(self._write())
         try:
             await asyncio.wait((reader, writer, self._end), return_when=asyncio.FIRST_COMPLETED)
-            if self.outbox.closing is not None:
-                return self.outbox.closing.code
-            return reader.result() if reader.done() else "lost"
         finally:
             for task in (reader, writer):
                 task.cancel()
-            await asyncio.gather(reader, writer, return_exceptions=True)
+            for outcome in await asyncio.gather(reader, writer, return_exceptions=True):
+                if isinstance(outcome, Exception):
+                    LOG.error("A connection failed", exc_info=outcome, extra={"client": participant.id})
 
-    async def _read(self, room: Room, participant: Participant) -> str:
-        """Return why the connection ended."""
+    async def _read(self, room: Room, participant: Participant) -> None:
         settings = self._settings
         rate = RateLimit(settings.messages_per_second, settings.rate_window, self._loop.time())
         while True:
@@ -115,11 +114,13 @@ class Connection:
                         # Not reading is what slows a flood down: TCP holds the sender back.
                         await asyncio.sleep(rate.pause)
                 case WSMsgType.CLOSE:
-                    return "client"
+                    self._reason = "client"
+                    return
                 case WSMsgType.ERROR if getattr(received.data, "code", None) == WSCloseCode.MESSAGE_TOO_BIG:
-                    return "too_big"
+                    self._reason = "too_big"
+                    return
                 case _:
-                    return "lost"
+                    return
 
     def _receive(
         self, room: Room, participant: Participant, kind: WSMsgType, frame: bytes, admitted: bool
