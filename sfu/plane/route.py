@@ -62,7 +62,7 @@ class Incoming:
     starts: bool
     """Decoding can start here: at a keyframe, or anywhere in what has none."""
     now: float
-    blocks: dict[object, bytes]
+    blocks: dict[bytes, bytes]
     """Extension blocks built for this packet, by the route's rewriting."""
 
 
@@ -100,7 +100,7 @@ class Route:
         self.feed: Feed | None = None
         self.payload_types: dict[int, int] = {}
         self.extensions: dict[int, int] = {}
-        self.rewriting: object = None
+        self.rewriting = b""
         self.paused = False
         self.awaiting_keyframe = False
         # The next packet sent anchors the sequence numbers anew.
@@ -129,8 +129,8 @@ class Route:
             {key: value for key, value in feed.payload_types.items() if key in codecs} if feed else {}
         )
         self.extensions = dict(feed.extensions) if feed else {}
-        # Routes that rewrite alike share the blocks built for a packet.
-        self.rewriting = (tuple(sorted(self.extensions.items())), self.mid)
+        # Routes that rewrite alike share the blocks built for a packet. Bytes keep their hash; tuples do not.
+        self.rewriting = repr((sorted(self.extensions.items()), self.mid)).encode()
 
     def pause(self) -> None:
         """Send nothing."""

@@ -253,6 +253,8 @@ class Unknown:
     """What follows the four bytes of the header, without padding."""
 
     def __bytes__(self) -> bytes:
+        if not 192 <= self.type <= 223 or not 0 <= self.fmt <= 31:
+            raise ValueError(f"RTCP type {self.type} and format {self.fmt} should be 192 to 223 and 0 to 31")
         if len(self.data) % 4:
             raise ValueError(f"RTCP body has {len(self.data)} bytes, it should be whole words")
         return _packet(self.type, self.fmt, self.data)
