@@ -14,7 +14,7 @@ class MediaConfig:
     port: int = 10000
     """UDP port of all media; 0 takes a free one (for tests)."""
     announced_addresses: tuple[str, ...] = ()
-    """IP addresses to put into candidates instead of those of the interfaces: behind NAT or in a container."""
+    """IP addresses to offer instead of those of the interfaces: behind NAT or in a container."""
     video_codecs: tuple[str, ...] = ("VP8", "H264", "VP9", "AV1")
     """Preferred first."""
     audio_codecs: tuple[str, ...] = ("opus",)

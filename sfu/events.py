@@ -1,4 +1,4 @@
-"""What the SFU tells its owner. Events are delivered in order, on the event loop, after the state has changed."""
+"""What the SFU tells its owner: in order, on the event loop, after the state has changed."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from sfu.plane.interface import Address, Drop
 UFRAG_CHARACTERS = 8
 PASSWORD_CHARACTERS = 24
 
-# A client's addresses that may send to us at once (one per network path). The oldest goes when one more comes.
+# A client's addresses that may send to us at once (one per network path); one more ends the oldest.
 MAX_ADDRESSES = 8
 
 

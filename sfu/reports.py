@@ -11,10 +11,10 @@ from sfu.streams.clock import TIMESTAMP_MASK, ClockReading, middle_of_ntp
 from sfu.transport import Transport
 from sfu.wire import rtcp
 
-# Seconds between reports to one client (RFC 3550 section 6.2 allows less for this few members; browsers send as often).
+# Seconds between reports to one client; browsers send about as often.
 INTERVAL = 1.0
 
-# What an audio track may take in the bandwidth that a publisher is told of, bits per second (RFC 7587 section 3.1.1).
+# What an audio track may take of the bandwidth that a publisher is told, bits per second (RFC 7587).
 AUDIO_BITRATE = 128_000
 
 # A compound packet stays below any path's MTU: a sender report is 28 bytes, a CNAME chunk about as much.
@@ -127,7 +127,9 @@ def _receiver_reports(transport: Transport, plane: Plane, config: MediaConfig, n
         sender_ssrc=transport.ssrc, bitrate=bitrate, ssrcs=tuple(ssrcs[:MAX_BLOCKS])
     )
     for start in range(0, max(len(blocks), 1), MAX_BLOCKS):
-        report_packet = rtcp.ReceiverReport(ssrc=transport.ssrc, reports=tuple(blocks[start : start + MAX_BLOCKS]))
+        report_packet = rtcp.ReceiverReport(
+            ssrc=transport.ssrc, reports=tuple(blocks[start : start + MAX_BLOCKS])
+        )
         yield rtcp.serialize([report_packet, estimate] if start == 0 else [report_packet])
 
 

@@ -11,9 +11,9 @@ from sfu.errors import MediaError
 from sfu.events import Event, TrackPublished, TrackUnpublished, TransportClosed, TransportConnected
 from sfu.ice import IceAgent
 from sfu.identifiers import Identifiers
-from sfu.negotiation import compatible_payload_types, extension_map, read_offer, write_answer
+from sfu.negotiation import assign_sources, compatible_payload_types, extension_map, read_offer, write_answer
 from sfu.offer import Answer, Offer
-from sfu.parameters import SOURCES_OF_KIND, MediaLine, Outgoing, RemoteParameters, Source
+from sfu.parameters import MediaLine, Outgoing, RemoteParameters, Source
 from sfu.plane.interface import Feed, Plane, RouteRow, SourceRow
 from sfu.producer import MAX_STREAMS, Producer, Stream
 from sfu.transport import Transport, mid_extension
@@ -70,9 +70,22 @@ class Router:
         Raises NegotiationError where it cannot be answered; nothing has changed then.
         """
         remote = read_offer(offer.sdp, publish=offer.publish, config=self._config)
+        former = self.transports.get(participant_id)
+        sources = assign_sources(
+            remote.media,
+            offer.publish,
+            {mid: producer.source for mid, producer in former.producers.items()}
+            if former is not None
+            else {},
+        )
         transport = self._transport_for(participant_id, remote, now)
+        for mid, producer in list(transport.producers.items()):
+            # Before any is opened: two lines may have swapped their sources.
+            if sources.get(mid) != producer.source:
+                self._close_producer(transport, producer, now)
         for line in remote.media:
-            self._apply_publication(transport, line, offer.publish.get(line.mid), now)
+            if line.mid in sources:
+                self._apply_publication(transport, line, sources[line.mid])
             self._apply_subscription(transport, line, offer.subscribe.get(line.mid))
         self._fill_consumers(now)
         for consumer in transport.consumers.values():
@@ -105,7 +118,9 @@ class Router:
         return transport
 
     def _answer(self, transport: Transport, offer: Offer, candidates: tuple[tuple[str, int], ...]) -> Answer:
-        outgoing = {mid: _outgoing(consumer) for mid, consumer in transport.consumers.items() if consumer.sending}
+        outgoing = {
+            mid: _outgoing(consumer) for mid, consumer in transport.consumers.items() if consumer.sending
+        }
         sdp = write_answer(
             transport.remote,
             transport.local_parameters(self._network.fingerprints, candidates),
@@ -118,36 +133,21 @@ class Router:
             subscribe={mid: _carried_track(transport.consumers.get(mid)) for mid in offer.subscribe},
         )
 
-    def _apply_publication(self, transport: Transport, line: MediaLine, source: Source | None, now: float) -> None:
+    def _apply_publication(self, transport: Transport, line: MediaLine, source: Source) -> None:
         producer = transport.producers.get(line.mid)
-        wanted = line.sends and not line.rejected
-        if producer is not None and (not wanted or (source is not None and source != producer.source)):
-            self._close_producer(transport, producer, now)
-            producer = None
-        if not wanted:
-            return
         if producer is None:
-            self._open_producer(transport, line, source or _guess_source(transport, line))
-        else:
-            producer.line = line
-        producer = transport.producers[line.mid]
-        for ssrc in line.ssrcs[:MAX_STREAMS]:
-            self._add_stream(transport, producer, ssrc, producer.line.codecs[0].clock_rate)
-
-    def _open_producer(self, transport: Transport, line: MediaLine, source: Source) -> None:
-        track_id = base = f"{transport.participant_id}:{source}"
-        number = 1
-        while track_id in self.producers:
-            number += 1
-            track_id = f"{base}-{number}"
-        producer = Producer(track_id, transport.participant_id, source, line)
-        transport.producers[line.mid] = producer
-        self.producers[track_id] = producer
-        self._emit(
-            TrackPublished(
-                self.room_id, transport.participant_id, track_id, line.kind, source, producer.encodings
+            track_id = f"{transport.participant_id}:{source}"
+            producer = Producer(track_id, transport.participant_id, source, line)
+            transport.producers[line.mid] = producer
+            self.producers[track_id] = producer
+            self._emit(
+                TrackPublished(
+                    self.room_id, transport.participant_id, track_id, line.kind, source, producer.encodings
+                )
             )
-        )
+        producer.line = line
+        for ssrc in line.ssrcs[:MAX_STREAMS]:
+            self._add_stream(transport, producer, ssrc, line.codecs[0].clock_rate)
 
     def _apply_subscription(self, transport: Transport, line: MediaLine, wanted: str | None) -> None:
         consumer = transport.consumers.get(line.mid)
@@ -251,7 +251,9 @@ class Router:
             if consumer.producer is not None and consumer.producer.track_id == track_id
         ]
         if not consumers:
-            raise MediaError("unknown_track", f"you receive no track {track_id!r}; `tracks` and the answer name those there are")
+            raise MediaError(
+                "unknown_track", f"you receive no track {track_id!r}; the answer names those you do"
+            )
         for consumer in consumers:
             consumer.paused = paused
             self._plane.pause_route(consumer.route, paused)
@@ -262,7 +264,7 @@ class Router:
     # Streams
 
     def attribute(self, transport: Transport, packet: bytes, now: float) -> bool:
-        """Find whose stream an RTP packet of an unknown SSRC begins, and add its row. False where it is nobody's."""
+        """Find whose stream a packet of an unknown SSRC begins, and add its row. False if it is nobody's."""
         producer = transport.producer_of(packet)
         if producer is None:
             return False
@@ -274,7 +276,9 @@ class Router:
             self._feed(owner, consumer, now)
         return stream is not None
 
-    def _add_stream(self, transport: Transport, producer: Producer, ssrc: int, clock_rate: int) -> Stream | None:
+    def _add_stream(
+        self, transport: Transport, producer: Producer, ssrc: int, clock_rate: int
+    ) -> Stream | None:
         if ssrc in producer.streams:
             return producer.streams[ssrc]
         if any(ssrc in other.streams for other in transport.producers.values()):
@@ -288,7 +292,9 @@ class Router:
             transport=transport.row,
             ssrc=ssrc,
             clock_rate=clock_rate,
-            codecs={payload_type: codec.name for payload_type, codec in producer.codecs_by_payload_type().items()},
+            codecs={
+                payload_type: codec.name for payload_type, codec in producer.codecs_by_payload_type().items()
+            },
             is_video=producer.kind == "video",
         )
         self._plane.add_source(row)
@@ -345,7 +351,9 @@ class Router:
 def _outgoing(consumer: Consumer) -> Outgoing:
     producer = consumer.producer
     if producer is None:
-        return Outgoing(ssrc=consumer.ssrc, cname="sfu", stream_id="sfu", track_id=f"line-{consumer.line.mid}")
+        return Outgoing(
+            ssrc=consumer.ssrc, cname="sfu", stream_id="sfu", track_id=f"line-{consumer.line.mid}"
+        )
     return Outgoing(
         ssrc=consumer.ssrc,
         cname=producer.participant_id,
@@ -356,10 +364,3 @@ def _outgoing(consumer: Consumer) -> Outgoing:
 
 def _carried_track(consumer: Consumer | None) -> str | None:
     return consumer.producer.track_id if consumer is not None and consumer.producer is not None else None
-
-
-def _guess_source(transport: Transport, line: MediaLine) -> Source:
-    """What an unnamed line carries: the kind's sources in their order, the last one for all further lines."""
-    sources = SOURCES_OF_KIND[line.kind]
-    taken = {producer.source for producer in transport.producers.values()}
-    return next((source for source in sources if source not in taken), sources[-1])

@@ -83,7 +83,9 @@ class Transport:
                 return self.producers.get(value.decode("ascii", "replace"))
         payload_type = packet[1] & 0x7F
         matches = [
-            producer for producer in self.producers.values() if payload_type in producer.codecs_by_payload_type()
+            producer
+            for producer in self.producers.values()
+            if payload_type in producer.codecs_by_payload_type()
         ]
         return matches[0] if len(matches) == 1 else None
 
@@ -103,7 +105,9 @@ class Transport:
                     stream.keyframe.satisfied()
 
     def _mid_id(self) -> int:
-        return next((mid_extension(line) for line in self.remote.media if not line.rejected and line.sends), 0)
+        return next(
+            (mid_extension(line) for line in self.remote.media if not line.rejected and line.sends), 0
+        )
 
 
 def mid_extension(line: MediaLine) -> int:

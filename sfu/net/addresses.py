@@ -11,7 +11,7 @@ LOOPBACK = ("127.0.0.1", "::1")
 
 
 def interface_addresses() -> list[str]:
-    """The addresses of this machine's interfaces, link-local ones left out (a browser needs a zone for them)."""
+    """The addresses of this machine's interfaces; no link-local ones (a browser needs a zone for them)."""
     found = []
     for adapter in ifaddr.get_adapters():
         for ip in adapter.ips:
@@ -26,8 +26,8 @@ def host_candidates(
 ) -> tuple[str, ...]:
     """The addresses to offer, the preferred one first.
 
-    `host` is what the socket is bound to (empty for all); `announced` replaces everything; `local` says that the
-    client reached us over loopback, so that it can reach our media there too.
+    `host` is what the socket is bound to (empty for all); `announced` replaces everything; `local` says that
+    the client reached us over loopback, so that it can reach our media there too.
     """
     if announced:
         return announced

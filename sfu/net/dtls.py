@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from typing import cast
 
+from aiortc import RTCIceTransport
 from aiortc.rtcdtlstransport import (
     SRTP_PROFILES,
     RTCCertificate,
@@ -69,12 +71,13 @@ class _IceSide:
         self._send_datagram(data)
 
 
-class _KeyedDtlsTransport(RTCDtlsTransport):  # type: ignore[misc]
+class _KeyedDtlsTransport(RTCDtlsTransport):
     """aiortc's DTLS, but the keys go to the plane instead of into sessions of its own."""
 
     keys: SrtpKeys | None = None
 
     def _setup_srtp(self) -> None:
+        assert self._ssl is not None
         selected = self._ssl.get_selected_srtp_profile()
         profile = next((profile for profile in PROFILES if profile.openssl_name.encode() == selected), None)
         if profile is None:
@@ -96,8 +99,9 @@ class _KeyedDtlsTransport(RTCDtlsTransport):  # type: ignore[misc]
 class DtlsEndpoint:
     """The passive side of one DTLS association.
 
-    `on_connected(keys)` is called once when the handshake is done and the peer's fingerprint is the one of its offer;
-    `on_closed(reason)` once at the end: "dtls-failed", "fingerprint-mismatch" or "dtls-closed". After `stop` neither.
+    `on_connected(keys)` is called once, when the handshake is done and the peer's fingerprint is its offer's;
+    `on_closed(reason)` once at the end: "dtls-failed", "fingerprint-mismatch" or "dtls-closed". After `stop`
+    neither is called.
     """
 
     def __init__(
@@ -110,7 +114,7 @@ class DtlsEndpoint:
         on_closed: Callable[[str], None],
     ) -> None:
         self._ice = _IceSide(send)
-        self._dtls = _KeyedDtlsTransport(self._ice, [certificate.rtc])
+        self._dtls = _KeyedDtlsTransport(cast(RTCIceTransport, self._ice), [certificate.rtc])
         self._dtls._srtp_profiles = [
             srtp
             for profile in PROFILES

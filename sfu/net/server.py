@@ -84,15 +84,15 @@ class MediaServer:
     def offer(self, room_id: str, participant_id: str, offer: Offer, *, local: bool = False) -> Answer:
         """Answer a participant's offer; the room is opened with its first one.
 
-        `local`: the client reached the server over loopback. Raises MediaError (NegotiationError where the offer
-        is at fault); what there was goes on then.
+        `local`: the client reached the server over loopback. Raises MediaError (NegotiationError where the
+        offer is at fault); what there was goes on then.
         """
         router = self._routers.get(room_id)
         known = router is not None and participant_id in router.transports
         if not known and len(self._by_row) >= self._config.max_transports:
             raise MediaError(
                 "media_unavailable",
-                f"the media server carries {self._config.max_transports} connections, its limit; try again later",
+                f"the media server is at its limit of {self._config.max_transports} connections; try later",
             )
         if router is None:
             router = Router(
@@ -333,6 +333,8 @@ class MediaServer:
 
     def _deliver(self) -> None:
         event = self._events.popleft()
-        log.debug("media event", event_type=type(event).__name__, room=event.room_id, client=event.participant_id)
+        log.debug(
+            "media event", event_type=type(event).__name__, room=event.room_id, client=event.participant_id
+        )
         for listener in self._listeners:
             listener(event)

@@ -1,4 +1,4 @@
-"""The publisher's clock as its sender reports tell it, and as subscribers are told (RFC 3550 section 6.4.1)."""
+"""The publisher's clock, as its sender reports tell it and subscribers are told (RFC 3550 section 6.4.1)."""
 
 from __future__ import annotations
 

@@ -10,7 +10,13 @@ SECOND = 1 << 32
     [
         (ClockReading(ntp=100 * SECOND, rtp=1000, arrival=5.0), 5.0, 90000, 100 * SECOND, 1000),
         (ClockReading(ntp=100 * SECOND, rtp=1000, arrival=5.0), 6.0, 90000, 101 * SECOND, 91000),
-        (ClockReading(ntp=100 * SECOND, rtp=1000, arrival=5.0), 5.5, 48000, 100 * SECOND + SECOND // 2, 25000),
+        (
+            ClockReading(ntp=100 * SECOND, rtp=1000, arrival=5.0),
+            5.5,
+            48000,
+            100 * SECOND + SECOND // 2,
+            25000,
+        ),
         # Both wrap.
         (ClockReading(ntp=(1 << 64) - SECOND, rtp=(1 << 32) - 1, arrival=0.0), 1.0, 90000, 0, 89999),
         # Our clock never runs back, but a caller's `now` may be a batch old.

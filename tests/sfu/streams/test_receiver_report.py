@@ -30,7 +30,8 @@ def test_report_blocks(states, fraction, lost, highest):
     reports = ReceiverReports()
     for each in states:
         report = reports.next(each, now=1.0)
-    assert (report.fraction_lost, report.packets_lost, report.highest_sequence_number) == (fraction, lost, highest)
+    told = (report.fraction_lost, report.packets_lost, report.highest_sequence_number)
+    assert told == (fraction, lost, highest)
 
 
 def test_it_echoes_the_last_sender_report():
