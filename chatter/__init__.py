@@ -1,0 +1,1 @@
+"""The app: settings, command line and composition of the other packages."""

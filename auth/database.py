@@ -1,0 +1,71 @@
+"""The connection to the database: one code path for SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from sqlalchemy import URL, event, text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+# Seconds that a request waits for a free connection, or a writer for SQLite's lock.
+POOL_TIMEOUT = 10.0
+BUSY_TIMEOUT = 5.0
+
+# SQLite has one writer; a few readers beside it are plenty.
+SQLITE_CONNECTIONS = 4
+
+
+class Database:
+    """An engine with its pool, and the sessions made from it."""
+
+    def __init__(self, url: URL, min_connections: int = 1, max_connections: int = 100) -> None:
+        """`url` is `sqlite+aiosqlite:///…` or `postgresql+asyncpg://…`. It connects when needed."""
+        self.url = url
+        self._min = min_connections
+        self.engine = create_engine(url, max_connections)
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A session whose work is committed at the end, or rolled back when an exception leaves the block."""
+        async with self._sessions() as session, session.begin():
+            yield session
+
+    async def connect(self) -> None:
+        """Open the least number of connections. Raise OSError or SQLAlchemyError if there is no database."""
+        async with AsyncExitStack() as stack:
+            for _ in range(max(1, self._min)):
+                connection = await stack.enter_async_context(self.engine.connect())
+                await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.engine.dispose()
+
+
+def create_engine(url: URL, max_connections: int = 1) -> AsyncEngine:
+    """Return an engine for `url` with a pool of at most `max_connections`."""
+    if url.get_backend_name() == "sqlite":
+        engine = create_async_engine(
+            url,
+            pool_size=SQLITE_CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=POOL_TIMEOUT,
+            connect_args={"timeout": BUSY_TIMEOUT},
+        )
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        return engine
+    return create_async_engine(
+        url, pool_size=max_connections, max_overflow=0, pool_timeout=POOL_TIMEOUT, pool_pre_ping=True
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys = ON")
+    # Readers do not wait for the writer.
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.close()

@@ -1,0 +1,216 @@
+"""The app factory: puts the packages together."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import importlib.util
+import logging
+from collections.abc import AsyncIterator, Callable
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from sqlalchemy.exc import SQLAlchemyError
+
+from auth import http as auth_http
+from auth.database import Database
+from auth.errors import error_middleware
+from auth.passwords import PasswordHasher
+from auth.service import AuthService
+from auth.tokens import AccessTokens
+from chatter.cors import Cors
+from chatter.data import DataFolder
+from chatter.errors import SettingsError, StartError
+from chatter.media import AppMedia
+from chatter.settings import SECRET, Settings
+from migrations.runner import Migrations, UnknownVersionError
+from observability.exchange import setup_answers
+from observability.logs import logging_middleware
+from observability.metrics import HttpMetrics
+from observability.tracing import Tracing
+from signaling import http as signaling_http
+from signaling.settings import RoomSettings
+
+SETTINGS = web.AppKey("settings", Settings)
+DATABASE = web.AppKey("database", Database)
+MEDIA = web.AppKey("media", AppMedia)
+REGISTRY = web.AppKey("metrics_registry", CollectorRegistry)
+
+# Bytes of a request's body; nothing that the API takes is larger.
+MAX_BODY_BYTES = 64 * 1024
+
+# Seconds that the last spans may take to be exported at the end.
+TRACING_CLOSE_TIMEOUT = 6.0
+
+LOG = logging.getLogger(__name__)
+
+Lifetime = Callable[[web.Application], AsyncIterator[None]]
+
+
+def version() -> str:
+    """Return the version of this program."""
+    return importlib.metadata.version("chatter")
+
+
+def create_app(settings: Settings) -> web.Application:
+    """Return the app for `settings`. It opens the database and the media port when it starts.
+
+    Raises SettingsError and StartError, the latter also while it starts.
+    """
+    cors = Cors(settings.server.cors_origins)
+    registry = CollectorRegistry()
+    metrics = HttpMetrics(registry)
+    tracing = make_tracing(settings)
+    app = web.Application(
+        client_max_size=MAX_BODY_BYTES,
+        middlewares=[
+            cors.middleware(),
+            tracing.middleware(),
+            logging_middleware(identify),
+            metrics.middleware(),
+            error_middleware,
+        ],
+    )
+    app.on_response_prepare.append(cors.on_prepare())
+    setup_answers(app)
+    app[SETTINGS] = settings
+    app[REGISTRY] = registry
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+
+    app.cleanup_ctx.append(tracing_lifetime(tracing))
+    tokens = setup_accounts(app, settings)
+    media = app[MEDIA] = AppMedia(settings.media.config)
+    app.cleanup_ctx.append(media.run)
+    signaling_http.setup(app, room_settings(settings), tokens, media)
+    app.router.add_get("/health", health)
+    app.router.add_get("/metrics", metrics.expose)
+    if importlib.util.find_spec("web.pages") is not None:
+        importlib.import_module("web.pages").setup(app, version=version())
+    return app
+
+
+def setup_accounts(app: web.Application, settings: Settings) -> AccessTokens:
+    """Add the database and what stands on it. Raise SettingsError, StartError."""
+    secret = signing_secret(settings)
+    url = settings.database_url
+    if settings.postgres is not None and not settings.is_embedded:
+        database = Database(url, settings.postgres.min_conns, settings.postgres.max_conns)
+    else:
+        database = Database(url)
+    tokens = AccessTokens(secret, settings.auth.access_ttl.total_seconds())
+    passwords = PasswordHasher(settings.auth.bcrypt_rounds)
+    app[DATABASE] = database
+    app.cleanup_ctx.append(database_lifetime(database, embedded=settings.is_embedded))
+    app.cleanup_ctx.append(hasher_lifetime(passwords))
+    service = AuthService(database, tokens, passwords, settings.auth.refresh_ttl)
+    auth_http.setup(app, service, tokens)
+    return tokens
+
+
+def signing_secret(settings: Settings) -> str:
+    """Return the secret that signs access tokens; beside an embedded database one is made and kept.
+
+    Raises SettingsError if a database server is used without one (all nodes must share it), and StartError if
+    the data folder cannot be used.
+    """
+    data = DataFolder(settings.data_dir)
+    if settings.is_embedded:
+        data.prepare()
+    if settings.auth.secret is not None:
+        return settings.auth.secret.get_secret_value()
+    if not settings.is_embedded:
+        raise SettingsError(
+            f"AUTH_SECRET (auth.secret) is not set: with a PostgreSQL database it must be {SECRET}."
+        )
+    return data.secret()
+
+
+def make_tracing(settings: Settings) -> Tracing:
+    """Return the tracing, which exports where an endpoint is configured."""
+    endpoint = settings.otel.exporter_otlp_endpoint
+    if endpoint is None:
+        return Tracing(settings.otel.service_name)
+    return Tracing.to_endpoint(settings.otel.service_name, endpoint)
+
+
+def room_settings(settings: Settings) -> RoomSettings:
+    """Return the part of the settings that the rooms take."""
+    rooms = settings.rooms
+    return RoomSettings(
+        mode=rooms.mode,
+        p2p_limit=rooms.p2p_limit,
+        max_participants=rooms.max_participants,
+        guests=rooms.guests,
+        ice_servers=tuple(server.for_clients() for server in rooms.ice_servers),
+        allowed_origins=settings.server.cors_origins,
+    )
+
+
+def identify(request: web.Request) -> tuple[int, str] | None:
+    """Return whom a request was found to speak for, if it was."""
+    identity = request.get(auth_http.IDENTITY)
+    return None if identity is None else (identity.user_id, identity.username)
+
+
+async def health(_request: web.Request) -> web.Response:
+    """Answer GET /health: the server takes requests."""
+    return web.json_response({"status": "ok"})
+
+
+async def open_database(database: Database, embedded: bool) -> None:
+    """Bring an embedded database up to date; check that a server's is. Raise StartError."""
+    shown = database.url.render_as_string(hide_password=True)
+    migrations = Migrations(database.engine)
+    try:
+        if embedded:
+            for step in await migrations.up():
+                LOG.info("Migrated the database", extra={"version": step.revision, "step": step.description})
+            return
+        await database.connect()
+        pending = [step.revision for step in await migrations.status() if not step.applied]
+    except UnknownVersionError as exc:
+        raise StartError(str(exc)) from None
+    except (OSError, SQLAlchemyError, TimeoutError) as exc:
+        cause = str(getattr(exc, "orig", None) or exc).splitlines() or [type(exc).__name__]
+        raise StartError(f"The database {shown} cannot be used: {cause[0].rstrip('.')}.") from None
+    if pending:
+        raise StartError(
+            f"The database {shown} lacks the versions {', '.join(pending)}: run `chatter migrate up` first."
+        )
+
+
+def database_lifetime(database: Database, *, embedded: bool) -> Lifetime:
+    """Return the context that has the database open while the app runs."""
+
+    async def run(_app: web.Application) -> AsyncIterator[None]:
+        try:
+            await open_database(database, embedded)
+            yield
+        finally:
+            await database.close()
+
+    return run
+
+
+def hasher_lifetime(passwords: PasswordHasher) -> Lifetime:
+    """Return the context that ends the hashing with the app."""
+
+    async def run(_app: web.Application) -> AsyncIterator[None]:
+        yield
+        passwords.close()
+
+    return run
+
+
+def tracing_lifetime(tracing: Tracing) -> Lifetime:
+    """Return the context that exports the last spans when the app ends, within a bounded time."""
+
+    async def run(_app: web.Application) -> AsyncIterator[None]:
+        yield
+        try:
+            await asyncio.wait_for(asyncio.to_thread(tracing.close), TRACING_CLOSE_TIMEOUT)
+        except TimeoutError:
+            LOG.warning("The last traces could not be exported in time")
+
+    return run

@@ -1,0 +1,67 @@
+"""The media server for as long as the app runs."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import AsyncIterator, Callable
+
+from aiohttp import web
+
+from chatter.errors import StartError
+from sfu.config import MediaConfig
+from sfu.events import Event
+from sfu.net.server import MediaServer
+from sfu.offer import Answer, Offer
+
+
+class AppMedia:
+    """What signaling is given when the app is put together: its port opens when the app starts."""
+
+    def __init__(self, config: MediaConfig) -> None:
+        self._config = config
+        self._server: MediaServer | None = None
+        self._callbacks: list[Callable[[Event], None]] = []
+
+    @property
+    def server(self) -> MediaServer:
+        """The running server; it runs while the app serves requests."""
+        assert self._server is not None
+        return self._server
+
+    async def run(self, _app: web.Application) -> AsyncIterator[None]:
+        """Run from the app's start to its cleanup. Raise StartError if the port cannot be had."""
+        try:
+            self._server = await MediaServer.start(self._config)
+        except OSError as exc:
+            raise StartError(self._refusal(exc)) from None
+        for callback in self._callbacks:
+            self._server.on_event(callback)
+        yield
+        await self._server.close()
+
+    def on_event(self, callback: Callable[[Event], None]) -> None:
+        """Register the one who is told of events, before the start."""
+        self._callbacks.append(callback)
+
+    def offer(self, room_id: str, participant_id: str, offer: Offer, *, local: bool = False) -> Answer:
+        """See MediaServer."""
+        return self.server.offer(room_id, participant_id, offer, local=local)
+
+    def pause(self, room_id: str, participant_id: str, track_id: str, paused: bool) -> None:
+        """See MediaServer."""
+        self.server.pause(room_id, participant_id, track_id, paused)
+
+    def leave(self, room_id: str, participant_id: str) -> None:
+        """See MediaServer."""
+        self.server.leave(room_id, participant_id)
+
+    def close_room(self, room_id: str) -> None:
+        """See MediaServer."""
+        self.server.close_room(room_id)
+
+    def _refusal(self, exc: OSError) -> str:
+        port = f"UDP port {self._config.port} (MEDIA_PORT, --media-port)"
+        if exc.errno == errno.EADDRINUSE:
+            return f"{port} for media is in use: stop the program that has it, or choose another port."
+        host = self._config.host or "all addresses"
+        return f"{port} for media cannot be had on {host}: {exc.strerror or exc}."

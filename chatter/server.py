@@ -1,0 +1,81 @@
+"""Runs the app until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import signal
+import socket
+
+from aiohttp import web
+
+from chatter.address import ListenAddress
+from chatter.app import MEDIA, create_app
+from chatter.errors import StartError
+from chatter.settings import Settings
+
+# Seconds that open requests may take to end, and that everything together may take.
+SHUTDOWN_TIMEOUT = 5.0
+STOP_TIMEOUT = 20.0
+
+LOG = logging.getLogger(__name__)
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM. Raise StartError."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, _stop, stopped)
+    listener = listen(settings.server.address)
+    try:
+        # The app reports its requests itself.
+        runner = web.AppRunner(create_app(settings), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
+        try:
+            await runner.setup()
+            await web.SockSite(runner, listener).start()
+            announce(settings, listener.getsockname()[1], runner.app[MEDIA].server.port)
+            await stopped.wait()
+            LOG.info("Stopping")
+        finally:
+            await _clean_up(runner)
+    finally:
+        listener.close()
+
+
+def listen(address: ListenAddress) -> socket.socket:
+    """Return the listening socket. Raise StartError."""
+    try:
+        return address.listen()
+    except OSError as exc:
+        where = f"TCP port {address.port} (SERVER_ADDR, --addr)"
+        if exc.errno == errno.EADDRINUSE:
+            raise StartError(
+                f"{where} is in use: stop the program that has it, or choose another one."
+            ) from None
+        raise StartError(
+            f"{where} cannot be had on {address.host or 'all addresses'}: {exc.strerror or exc}."
+        ) from None
+
+
+def announce(settings: Settings, port: int, media_port: int) -> None:
+    """Tell the operator where to go."""
+    print(f"Chatter is ready: {settings.server.address.url(port)}", flush=True)
+    print(f"Media: UDP port {media_port}", flush=True)
+
+
+def _stop(stopped: asyncio.Event) -> None:
+    if stopped.is_set():
+        # Asked twice: somebody does not want to wait.
+        os._exit(1)
+    stopped.set()
+
+
+async def _clean_up(runner: web.AppRunner) -> None:
+    try:
+        await asyncio.wait_for(runner.cleanup(), STOP_TIMEOUT)
+    except TimeoutError:
+        LOG.error("Stopping took longer than %s s: ended at once", STOP_TIMEOUT)
+        os._exit(1)

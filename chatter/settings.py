@@ -1,0 +1,278 @@
+"""What an operator can set. The descriptions say what is allowed: they end up in error messages."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
+from sqlalchemy import URL
+
+from auth.tokens import MIN_SECRET_BYTES
+from chatter.address import ListenAddress
+from chatter.database_url import parse_database_url
+from chatter.durations import parse_duration
+from sfu.config import MediaConfig
+
+ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9._-]+(:\d{1,5})?|https?://\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
+ICE_URL = re.compile(r"(stuns?|turns?):[^\s?]+(\?transport=(udp|tcp))?")
+
+
+def _duration(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("not a duration")
+    return parse_duration(value)
+
+
+def _comma_separated(value: Any) -> Any:
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _origin(value: str) -> str:
+    if not ORIGIN.fullmatch(value):
+        raise ValueError("not an origin")
+    return value
+
+
+def _address(value: str) -> str:
+    ListenAddress.parse(value)
+    return value
+
+
+def _ip_address(value: str) -> str:
+    return str(ipaddress.ip_address(value))
+
+
+def _ice_url(value: str) -> str:
+    if not ICE_URL.fullmatch(value):
+        raise ValueError("not a STUN or TURN URL")
+    return value
+
+
+def _secret(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value().encode()) < MIN_SECRET_BYTES:
+        raise ValueError("too short")
+    return value
+
+
+def _database_url(value: SecretStr) -> SecretStr:
+    parse_database_url(value.get_secret_value())
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0))]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+DURATION = "a duration greater than zero such as 24h, 1h30m or 90s"
+SECRET = f"at least {MIN_SECRET_BYTES} bytes (256 bits), for instance from `openssl rand -hex 32`"
+
+
+class Section(BaseModel):
+    """A part of the settings. Unknown keys are refused: they are typing errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerSettings(Section):
+    """The HTTP side."""
+
+    addr: Annotated[str, AfterValidator(_address)] = Field(
+        ":8080", description="host:port or :port, such as :8080 or 127.0.0.1:8080"
+    )
+    cors_origins: Annotated[
+        tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_comma_separated)
+    ] = Field(
+        ("http://localhost:5173",),
+        description="origins such as https://example.com (no path; several separated by commas), or *",
+    )
+
+    @property
+    def address(self) -> ListenAddress:
+        """`addr`, parsed."""
+        return ListenAddress.parse(self.addr)
+
+
+class AuthSettings(Section):
+    """Accounts."""
+
+    secret: Annotated[SecretStr, AfterValidator(_secret)] | None = Field(None, description=SECRET)
+    access_ttl: Duration = Field(timedelta(hours=24), description=DURATION)
+    refresh_ttl: Duration = Field(timedelta(hours=1440), description=DURATION)
+    bcrypt_rounds: int = Field(12, ge=4, le=16, description="4 to 16, and 10 or more for real passwords")
+
+
+class PostgresSettings(Section):
+    """A PostgreSQL server."""
+
+    host: str = Field("chatter-postgres", min_length=1, description="a host name or address")
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(5432, description="1 to 65535")
+    username: str = Field("postgres", min_length=1, description="a user name")
+    password: SecretStr = Field(SecretStr(""), description="a password")
+    database: str = Field("postgres", min_length=1, description="the name of a database")
+    min_conns: int = Field(1, ge=0, le=1000, description="0 to 1000 connections")
+    max_conns: int = Field(100, ge=1, le=1000, description="1 to 1000 connections and at least min_conns")
+
+    @field_validator("max_conns")
+    @classmethod
+    def _at_least_min(cls, value: int, info: ValidationInfo) -> int:
+        if value < info.data.get("min_conns", 0):
+            raise ValueError("less than min_conns")
+        return value
+
+    @property
+    def url(self) -> URL:
+        """The URL of the database."""
+        return URL.create(
+            "postgresql+asyncpg",
+            username=self.username,
+            password=self.password.get_secret_value() or None,
+            host=self.host,
+            port=self.port,
+            database=self.database,
+        )
+
+
+class RedisSettings(Section):
+    """Reserved: one node needs no Redis."""
+
+    host: str = Field("redis", description="a host name or address")
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(6379, description="1 to 65535")
+    username: str = Field("default", description="a user name")
+    password: SecretStr = Field(SecretStr(""), description="a password")
+    db: int = Field(0, ge=0, description="0 or more")
+
+
+class DatabaseSettings(Section):
+    """The database by URL; it goes before `postgres`."""
+
+    url: Annotated[SecretStr, AfterValidator(_database_url)] | None = Field(
+        None, description="postgresql://user:password@host:port/database or sqlite:///path/to/file.db"
+    )
+
+
+class MediaSettings(Section):
+    """The media server."""
+
+    host: str = Field("", description="an address to listen on, or empty for all")
+    port: Port = Field(10000, description="a UDP port, 0 to 65535 (0: a free one)")
+    announced_addresses: Annotated[
+        tuple[Annotated[str, AfterValidator(_ip_address)], ...], BeforeValidator(_comma_separated)
+    ] = Field((), description="IP addresses, several separated by commas")
+    max_video_bitrate: int = Field(
+        2_500_000, ge=50_000, le=100_000_000, description="50000 to 100000000 bits per second"
+    )
+
+    @field_validator("host")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        return _ip_address(value) if value else value
+
+    @property
+    def config(self) -> MediaConfig:
+        """What the media server takes."""
+        return MediaConfig(
+            host=self.host,
+            port=self.port,
+            announced_addresses=self.announced_addresses,
+            max_video_bitrate=self.max_video_bitrate,
+        )
+
+
+class IceServer(Section):
+    """A STUN or TURN server for clients, as RTCPeerConnection takes it."""
+
+    urls: Annotated[
+        tuple[Annotated[str, AfterValidator(_ice_url)], ...], BeforeValidator(_comma_separated)
+    ] = Field(min_length=1, description="URLs such as stun:host:3478 or turn:host:3478?transport=tcp")
+    username: str | None = Field(None, description="a user name")
+    credential: SecretStr | None = Field(None, description="a password")
+
+    def for_clients(self) -> Mapping[str, object]:
+        """Return the RTCIceServer dictionary; clients are meant to have the credential."""
+        server: dict[str, object] = {"urls": list(self.urls)}
+        if self.username is not None:
+            server["username"] = self.username
+        if self.credential is not None:
+            server["credential"] = self.credential.get_secret_value()
+        return server
+
+
+class RoomsSettings(Section):
+    """Rooms."""
+
+    mode: Literal["auto", "p2p", "sfu"] = Field("auto", description="auto, p2p or sfu")
+    p2p_limit: int = Field(2, ge=1, le=8, description="1 to 8 participants")
+    max_participants: int = Field(100, ge=2, le=10_000, description="2 to 10000")
+    guests: bool = Field(True, description="true or false")
+    ice_servers: tuple[IceServer, ...] = Field(
+        (), description='a list such as [{"urls": ["stun:stun.example.com:3478"]}]'
+    )
+
+
+class LogSettings(Section):
+    """Logs."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="debug, info, warning or error"
+    )
+    format: Literal["auto", "json", "console"] = Field("auto", description="auto, json or console")
+
+    @field_validator("level", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+
+class OtelSettings(Section):
+    """Traces; they are exported where there is an endpoint."""
+
+    service_name: str = Field("chatter", min_length=1, description="a name")
+    exporter_otlp_endpoint: str | None = Field(
+        None, pattern=r"^https?://\S+$", description="an http:// or https:// URL such as http://tempo:4318"
+    )
+
+
+class Settings(Section):
+    """All settings."""
+
+    server: ServerSettings = ServerSettings()
+    auth: AuthSettings = AuthSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    postgres: PostgresSettings | None = Field(None, description="a section")
+    redis: RedisSettings | None = Field(None, description="a section")
+    data_dir: Path = Field(Path("data"), description="a folder")
+    media: MediaSettings = MediaSettings()
+    rooms: RoomsSettings = RoomsSettings()
+    log: LogSettings = LogSettings()
+    otel: OtelSettings = OtelSettings()
+
+    @property
+    def database_url(self) -> URL:
+        """That of the URL, else PostgreSQL where it is configured, else a file in the data folder."""
+        if self.database.url is not None:
+            return parse_database_url(self.database.url.get_secret_value())
+        if self.postgres is not None:
+            return self.postgres.url
+        return URL.create("sqlite+aiosqlite", database=str(self.data_dir / "chatter.db"))
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the database is a file that only this server uses."""
+        return self.database_url.get_backend_name() == "sqlite"

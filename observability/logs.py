@@ -1,0 +1,131 @@
+"""Structured logs: one JSON object per line, or a readable console."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Literal, TextIO
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from observability.exchange import Answer, when_answered
+from observability.redaction import redact
+
+LogFormat = Literal["auto", "json", "console"]
+
+ACCESS = logging.getLogger("chatter.access")
+
+# Asked for every few seconds by machines.
+QUIET_PATHS = frozenset({"/health", "/metrics"})
+
+# Talkative about what is normal.
+QUIET_LOGGERS = (
+    "alembic",
+    "asyncio",
+    "sqlalchemy",
+    "aioice",
+    "aiortc",
+    "opentelemetry",
+    "urllib3",
+    "aiosqlite",
+)
+
+Identify = Callable[[web.Request], tuple[int, str] | None]
+
+
+def configure_logging(level: str, log_format: LogFormat, stream: TextIO) -> None:
+    """Send the logs of the whole process to `stream`; `auto` is console on a terminal, else JSON."""
+    console = log_format == "console" or (log_format == "auto" and stream.isatty())
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(make_formatter(console, stream.isatty()))
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+    # Loggers of structlog go the same way.
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.processors.TimeStamper(fmt="iso", utc=not console),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+    for name in QUIET_LOGGERS:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def make_formatter(console: bool, colors: bool = False) -> logging.Formatter:
+    """Return a formatter of standard log records; fields given as `extra` become fields of the line."""
+    before: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=not console),
+    ]
+    if console:
+        render: list[Any] = [_redact_event, structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=0)]
+    else:
+        render = [
+            structlog.processors.format_exc_info,
+            structlog.processors.EventRenamer("message"),
+            _redact_event,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ]
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=before,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+    )
+
+
+def logging_middleware(identify: Identify, clock: Callable[[], float] = time.perf_counter) -> Middleware:
+    """Return a middleware that logs every answered request. `identify` tells the user, if one is known."""
+
+    @web.middleware
+    async def log(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path in QUIET_PATHS:
+            return await handler(request)
+        start = clock()
+
+        def observe(answer: Answer) -> None:
+            _log_request(request, answer, clock() - start, identify(request))
+
+        try:
+            response = await handler(request)
+        except web.HTTPException:
+            when_answered(request, None, observe)
+            raise
+        when_answered(request, response, observe)
+        return response
+
+    return log
+
+
+def _log_request(request: web.Request, answer: Answer, duration: float, user: tuple[int, str] | None) -> None:
+    fields: dict[str, Any] = {
+        "method": request.method,
+        "path": request.path_qs,
+        "status": answer.status,
+        "bytes": answer.size,
+        # Milliseconds.
+        "duration": round(duration * 1000, 3),
+        "remote_addr": request.remote,
+    }
+    if user is not None:
+        fields["userID"], fields["username"] = user
+    level = logging.ERROR if answer.status >= 500 else logging.INFO
+    ACCESS.log(level, "request", extra=redact(fields))
+
+
+def _redact_event(_logger: Any, _name: str, event: Any) -> Any:
+    return {
+        key: value if key.startswith("_") or key == "exc_info" else redact({key: value})[key]
+        for key, value in event.items()
+    }
