@@ -1,0 +1,96 @@
+"""Fixtures for all tests: an app on a data folder of its own, and a real PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+# The folders of the tests are named as the packages are: the packages must be found first.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from chatter.app import create_app
+from chatter.settings import Settings
+
+POSTGRES_BIN = Path("/usr/lib/postgresql/15/bin")
+
+MakeSettings = Callable[..., Settings]
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path) -> MakeSettings:
+    """Make settings for a test; sections are dictionaries, for instance `rooms={"guests": False}`."""
+
+    def make(**sections: Any) -> Settings:
+        values: dict[str, Any] = {
+            "data_dir": tmp_path / "data",
+            "media": {"host": "127.0.0.1", "port": 0},
+            **sections,
+        }
+        # The least that bcrypt takes: the tests are about everything else.
+        values["auth"] = {"bcrypt_rounds": 4, **values.get("auth", {})}
+        return Settings.model_validate(values)
+
+    return make
+
+
+@pytest.fixture
+async def client(make_settings: MakeSettings) -> AsyncIterator[TestClient]:
+    """A client of the whole app, on loopback."""
+    async with TestClient(TestServer(create_app(make_settings()))) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A PostgreSQL server of the tests' own; the base of its URL, which wants the name of a database."""
+    owner = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
+    as_owner = (
+        ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups"] if owner else []
+    )
+    # Not below pytest's folder: only its owner may enter that one.
+    folder = Path(tempfile.mkdtemp(prefix="chatter-postgres-"))
+    if owner:
+        os.chown(folder, owner.pw_uid, owner.pw_gid)
+    data, port = folder / "data", free_port()
+
+    def run(program: str, *arguments: str) -> None:
+        command = [*as_owner, str(POSTGRES_BIN / program), *arguments]
+        subprocess.run(command, cwd=folder, check=True, timeout=60, stdout=subprocess.DEVNULL)
+
+    try:
+        run(
+            "initdb",
+            "-D",
+            str(data),
+            "-U",
+            "app",
+            "--auth=trust",
+            "--locale=C.UTF-8",
+            "--encoding=UTF8",
+            "--no-sync",
+        )
+        options = f"-c listen_addresses=127.0.0.1 -p {port} -k {folder} -c fsync=off"
+        run("pg_ctl", "-D", str(data), "-l", str(folder / "log"), "-w", "-o", options, "start")
+        try:
+            yield f"postgresql+asyncpg://app@127.0.0.1:{port}"
+        finally:
+            run("pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder)
+
+
+def free_port() -> int:
+    """Return a TCP port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
