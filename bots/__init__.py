@@ -1,0 +1,66 @@
+"""Headless clients: join a room, talk, send and receive media.
+
+async with bots.Room.join("http://localhost:8080/r/abc", display_name="Echo") as room:
+    await room.chat("hello")
+    track = await room.wait_for_track(kind="video")
+    async for frame in track.frames(policy="latest"):
+        print(frame.width, frame.height, track.dropped)
+"""
+
+from bots.bounded import Policy
+from bots.errors import (
+    AddressInvalid,
+    BotError,
+    JoinRefused,
+    MediaFailed,
+    ProtocolViolated,
+    RequestRefused,
+    RoomLeft,
+    SignInFailed,
+)
+from bots.events import (
+    Event,
+    MediaChanged,
+    ModeChanged,
+    NameChanged,
+    ParticipantJoined,
+    ParticipantLeft,
+    Refused,
+    TrackAdded,
+    TrackChanged,
+    TrackRemoved,
+)
+from bots.messages import ChatMessage, Participant, TrackInfo
+from bots.publication import Publication
+from bots.room import Milestones, Room
+from bots.track import Frame, RemoteTrack
+
+__all__ = [
+    "AddressInvalid",
+    "BotError",
+    "ChatMessage",
+    "Event",
+    "Frame",
+    "JoinRefused",
+    "MediaChanged",
+    "MediaFailed",
+    "Milestones",
+    "ModeChanged",
+    "NameChanged",
+    "Participant",
+    "ParticipantJoined",
+    "ParticipantLeft",
+    "Policy",
+    "ProtocolViolated",
+    "Publication",
+    "Refused",
+    "RemoteTrack",
+    "RequestRefused",
+    "Room",
+    "RoomLeft",
+    "SignInFailed",
+    "TrackAdded",
+    "TrackChanged",
+    "TrackInfo",
+    "TrackRemoved",
+]
