@@ -92,7 +92,7 @@ LOCAL = LocalParameters(
     ice_ufrag="serv",
     ice_pwd="serverpasswordserverpassword",
     fingerprints=(("sha-256", ":".join(["AB"] * 32)),),
-    candidates=(("192.0.2.1", 10000), ("2001:db8::1", 10000)),
+    candidates=(("127.0.0.1", 10000), ("::1", 10000)),
     session_id=4_711,
     session_version=1,
 )
