@@ -1,0 +1,286 @@
+"""A world without sockets and clocks: a Worker, and clients that speak ICE, SRTP and RTCP to it in memory."""
+
+from __future__ import annotations
+
+import random
+import re
+import struct
+from dataclasses import dataclass, field
+
+import pylibsrtp
+from aioice import stun
+
+from sfu.config import MediaConfig
+from sfu.events import Event
+from sfu.identifiers import Identifiers
+from sfu.offer import Answer, Offer
+from sfu.plane import create_plane
+from sfu.plane.interface import Address, SrtpKeys, SrtpProfile
+from sfu.wire import rtcp, rtp, sdp
+from sfu.worker import Worker
+
+SERVER = (("192.0.2.200", 10000),)
+MID_ID = 4
+
+OPUS = ("111 opus/48000/2",)
+VP8 = ("96 VP8/90000",)
+H264 = ("102 H264/90000",)
+CODECS = {"audio": OPUS, "video": VP8}
+
+# A VP8 payload descriptor that starts a partition, and the first byte of a frame tag (RFC 7741, RFC 6386).
+VP8_KEYFRAME = bytes.fromhex("10 10 02 00 9d 01 2a 80 02 68 01".replace(" ", ""))
+VP8_DELTA = bytes.fromhex("10 11 02 00")
+
+
+@dataclass
+class Line:
+    """An m-line of a client's offer."""
+
+    mid: str
+    kind: str
+    direction: str
+    ssrc: int | None = None
+    codecs: tuple[str, ...] | None = None
+
+    def __str__(self) -> str:
+        codecs = self.codecs or CODECS[self.kind]
+        payload_types = " ".join(codec.split()[0] for codec in codecs)
+        lines = [
+            f"m={self.kind} 9 UDP/TLS/RTP/SAVPF {payload_types}",
+            "c=IN IP4 0.0.0.0",
+            f"a=mid:{self.mid}",
+            f"a={self.direction}",
+            "a=rtcp-mux",
+            f"a=extmap:{MID_ID} urn:ietf:params:rtp-hdrext:sdes:mid",
+            *(f"a=rtpmap:{codec}" for codec in codecs),
+        ]
+        if self.ssrc is not None:
+            lines.append(f"a=ssrc:{self.ssrc} cname:them")
+        return "\r\n".join(lines)
+
+
+def offer_sdp(lines, *, ufrag="clientufrag", fingerprint="AA"):
+    fingerprint = ":".join([fingerprint] * 32)
+    head = [
+        "v=0",
+        "o=- 1 1 IN IP4 127.0.0.1",
+        "s=-",
+        "t=0 0",
+        f"a=group:BUNDLE {' '.join(line.mid for line in lines)}",
+        f"a=ice-ufrag:{ufrag}",
+        "a=ice-pwd:clientpasswordclientpassword",
+        f"a=fingerprint:sha-256 {fingerprint}",
+        "a=setup:actpass",
+    ]
+    return "\r\n".join([*head, *map(str, lines)]) + "\r\n"
+
+
+class DtlsStub:
+    """Stands in for DTLS alone: the handshake is `Client.connect`."""
+
+    fingerprints = (("sha-256", ":".join(["BB"] * 32)),)
+
+    def __init__(self):
+        self.open = {}
+        self.datagrams = []
+
+    def opened(self, transport):
+        self.open[transport.row] = transport
+
+    def received(self, transport, datagram):
+        self.datagrams.append(datagram)
+        return len(self.datagrams) < 4
+
+    def closed(self, transport):
+        del self.open[transport.row]
+
+
+@dataclass
+class Received:
+    """An RTP packet as a client got it."""
+
+    ssrc: int
+    sequence_number: int
+    timestamp: int
+    payload_type: int
+    mid: str | None
+    payload: bytes
+
+
+class World:
+    def __init__(self, **config):
+        self.now = 100.0
+        self.events: list[Event] = []
+        self.dtls = DtlsStub()
+        self.worker = Worker(
+            MediaConfig(**config),
+            plane=create_plane(),
+            dtls=self.dtls,
+            identifiers=Identifiers(random.Random(1)),
+            emit=self.events.append,
+        )
+        self.clients: dict[Address, Client] = {}
+        self._ports = iter(range(20000, 60000))
+
+    def client(self, participant_id, room="room"):
+        client = Client(self, participant_id, room, ("198.51.100.1", next(self._ports)))
+        self.clients[client.address] = client
+        return client
+
+    def pump(self):
+        """Deliver what the worker sends."""
+        for data, address in self.worker.take_datagrams():
+            if address in self.clients:
+                self.clients[address].deliver(data)
+
+    def run(self, seconds, step=0.05):
+        """Let time pass, with ticks and without checks of the clients."""
+        for _ in range(round(seconds / step)):
+            self.now += step
+            self.worker.tick(self.now)
+            self.pump()
+
+    def taken_events(self, *kinds):
+        events = [event for event in self.events if not kinds or isinstance(event, kinds)]
+        self.events.clear()
+        return events
+
+
+@dataclass
+class Client:
+    world: World
+    participant_id: str
+    room: str
+    address: Address
+    answer: Answer | None = None
+    rtp: list[Received] = field(default_factory=list)
+    rtcp: list = field(default_factory=list)
+    stun: list = field(default_factory=list)
+    send_session: pylibsrtp.Session | None = None
+    receive_session: pylibsrtp.Session | None = None
+    sequence_number: dict[int, int] = field(default_factory=dict)
+
+    # Negotiation
+
+    def offer(self, *lines, publish=None, subscribe=None, **transport):
+        offer = Offer(sdp=offer_sdp(lines, **transport), publish=publish or {}, subscribe=subscribe or {})
+        world = self.world
+        self.answer = world.worker.offer(self.room, self.participant_id, offer, SERVER, world.now)
+        world.pump()
+        return self.answer
+
+    def answered(self, mid):
+        """The answer's m-line."""
+        description = sdp.parse(self.answer.sdp)
+        return next(
+            media
+            for media in description.media
+            if ("mid", mid) in [(a.name, a.value) for a in media.attributes]
+        )
+
+    def direction(self, mid):
+        names = {attribute.name for attribute in self.answered(mid).attributes}
+        return next(iter(names & {"sendrecv", "sendonly", "recvonly", "inactive"}))
+
+    def ssrc_on(self, mid):
+        """The SSRC that the answer announces on an m-line."""
+        values = [a.value for a in self.answered(mid).attributes if a.name == "ssrc"]
+        return int(values[0].split()[0])
+
+    # ICE and DTLS
+
+    def check(self, *, pwd=None, nominate=True):
+        ufrag = re.search(r"a=ice-ufrag:(\S+)", self.answer.sdp).group(1)
+        pwd = pwd or re.search(r"a=ice-pwd:(\S+)", self.answer.sdp).group(1)
+        message = stun.Message(
+            stun.Method.BINDING,
+            stun.Class.REQUEST,
+            attributes={"USERNAME": f"{ufrag}:clientufrag", "PRIORITY": 1, "ICE-CONTROLLING": 1},
+        )
+        if nominate:
+            message.attributes["USE-CANDIDATE"] = None
+        message.add_message_integrity(pwd.encode())
+        self.datagram(bytes(message))
+
+    def handshake(self):
+        """What DTLS comes to: keys on both sides."""
+        profile = SrtpProfile.AEAD_AES_128_GCM
+        size = profile.key_length + profile.salt_length
+        rng = random.Random(self.address[1])
+        to_server, to_client = rng.randbytes(size), rng.randbytes(size)
+        transport = next(
+            transport
+            for transport in self.world.dtls.open.values()
+            if transport.participant_id == self.participant_id
+        )
+        self.send_session = _session(to_server, pylibsrtp.Policy.SSRC_ANY_OUTBOUND)
+        self.receive_session = _session(to_client, pylibsrtp.Policy.SSRC_ANY_INBOUND)
+        self.world.worker.connected(
+            transport, SrtpKeys(profile, receive=to_server, send=to_client), self.world.now
+        )
+        self.world.pump()
+
+    def connect(self):
+        self.check()
+        self.handshake()
+
+    # Media
+
+    def datagram(self, data):
+        self.world.worker.receive(data, self.address, self.world.now)
+        self.world.pump()
+
+    def send(self, ssrc, payload, *, payload_type=96, timestamp=0, mid=None, sequence_number=None):
+        if sequence_number is None:
+            sequence_number = self.sequence_number.get(ssrc, 1000)
+        self.sequence_number[ssrc] = (sequence_number + 1) & 0xFFFF
+        block = rtp.build_extension_block([(MID_ID, mid.encode())]) if mid else b""
+        header = rtp.FIXED_HEADER.pack(
+            0x80 | (rtp.EXTENSION_BIT if block else 0), payload_type, sequence_number, timestamp, ssrc
+        )
+        self.datagram(self.send_session.protect(header + block + payload))
+
+    def send_rtcp(self, *packets):
+        self.datagram(self.send_session.protect_rtcp(rtcp.serialize(packets)))
+
+    def deliver(self, data):
+        if data[0] < 4:
+            self.stun.append(stun.parse_message(data))
+        elif 192 <= data[1] <= 223:
+            self.rtcp.extend(rtcp.parse(self.receive_session.unprotect_rtcp(data)))
+        else:
+            packet = self.receive_session.unprotect(data)
+            _, second, sequence_number, timestamp, ssrc = rtp.FIXED_HEADER.unpack_from(packet)
+            mid = rtp.find_extension(packet, MID_ID)
+            self.rtp.append(
+                Received(
+                    ssrc,
+                    sequence_number,
+                    timestamp,
+                    second & 0x7F,
+                    mid.decode() if mid else None,
+                    packet[rtp.payload_offset(packet)[1] :],
+                )
+            )
+
+    def taken_rtcp(self, kind):
+        found = [packet for packet in self.rtcp if isinstance(packet, kind)]
+        self.rtcp.clear()
+        return found
+
+    def taken_payloads(self):
+        payloads = [packet.payload for packet in self.rtp]
+        self.rtp.clear()
+        return payloads
+
+
+def _session(key, ssrc_type):
+    policy = pylibsrtp.Policy(
+        key=key, ssrc_type=ssrc_type, srtp_profile=pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_128_GCM
+    )
+    policy.window_size = 1024
+    return pylibsrtp.Session(policy)
+
+
+def ntp(seconds):
+    return struct.unpack("!Q", struct.pack("!II", int(seconds), round(seconds % 1 * (1 << 32))))[0]
