@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
-import importlib.util
 import logging
 from collections.abc import AsyncIterator, Callable
 
@@ -30,6 +29,7 @@ from observability.metrics import HttpMetrics
 from observability.tracing import Tracing
 from signaling import http as signaling_http
 from signaling.settings import RoomSettings
+from web import pages
 
 SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)
@@ -85,8 +85,7 @@ def create_app(settings: Settings) -> web.Application:
     signaling_http.setup(app, room_settings(settings), tokens, media)
     app.router.add_get("/health", health)
     app.router.add_get("/metrics", metrics.expose)
-    if importlib.util.find_spec("web.pages") is not None:
-        importlib.import_module("web.pages").setup(app, version=version())
+    pages.setup(app, version=version())
     return app
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import secrets
 import shutil
 import socket
 import subprocess
@@ -13,8 +14,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from sqlalchemy import URL, make_url
 
 # The folders of the tests are named as the packages are: the packages must be found first.
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -83,11 +86,34 @@ def postgres_server() -> Iterator[str]:
         options = f"-c listen_addresses=127.0.0.1 -p {port} -k {folder} -c fsync=off"
         run("pg_ctl", "-D", str(data), "-l", str(folder / "log"), "-w", "-o", options, "start")
         try:
-            yield f"postgresql+asyncpg://app@127.0.0.1:{port}"
+            yield f"postgresql://app@127.0.0.1:{port}"
         finally:
             run("pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def postgres_database(postgres_server: str) -> AsyncIterator[URL]:
+    """The URL of an empty PostgreSQL database."""
+    name = f"chatter_{secrets.token_hex(4)}"
+    connection = await asyncpg.connect(f"{postgres_server}/postgres")
+    try:
+        await connection.execute(f"CREATE DATABASE {name}")
+        yield make_url(f"{postgres_server}/{name}").set(drivername="postgresql+asyncpg")
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.system)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> URL:
+    """The URL of an empty database, of each kind in turn."""
+    if request.param == "sqlite":
+        return URL.create("sqlite+aiosqlite", database=str(tmp_path / "chatter.db"))
+    url = request.getfixturevalue("postgres_database")
+    assert isinstance(url, URL)
+    return url
 
 
 def free_port() -> int:

@@ -1,0 +1,243 @@
+import json
+from datetime import UTC, datetime, timedelta
+
+import jwt
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from blockbuster import blockbuster_ctx
+from sqlalchemy import select
+
+from auth.models import RefreshToken, User
+from chatter.app import DATABASE, create_app
+
+ALICE = {"username": "alice", "password": "securepassword"}
+LAPTOP = {"X-Device-ID": "laptop"}
+PHONE = {"X-Device-ID": "phone"}
+
+
+async def error_of(response):
+    assert response.content_type == "application/json"
+    body = await response.json()
+    assert set(body) == {"error"}
+    assert set(body["error"]) == {"code", "message"}
+    return response.status, body["error"]["code"]
+
+
+async def register(client, credentials=ALICE, headers=LAPTOP):
+    return await client.post("/auth/register", json=credentials, headers=headers)
+
+
+def bearer(body):
+    return {"Authorization": f"Bearer {body['token']}"}
+
+
+def refresh_cookie(response):
+    return response.cookies["refresh_token"]
+
+
+async def test_registering_signs_in(client):
+    response = await register(client)
+    assert response.status == 200
+    body = await response.json()
+    assert set(body) == {"id", "token", "username"}
+    assert (body["id"], body["username"]) == (1, "alice")
+    claims = jwt.decode(body["token"], options={"verify_signature": False})
+    assert (claims["sub"], claims["username"], claims["iss"]) == ("1", "alice", "chatter")
+    assert claims["exp"] - claims["iat"] == 24 * 3600
+
+
+@pytest.mark.parametrize(("headers", "secure"), [({}, False), ({"X-Forwarded-Proto": "https"}, True)])
+async def test_the_cookie_is_out_of_reach(client, headers, secure):
+    cookie = refresh_cookie(await register(client, headers={**LAPTOP, **headers}))
+    assert cookie["httponly"] is True
+    assert (cookie["samesite"], cookie["path"]) == ("Lax", "/auth")
+    assert cookie["max-age"] == str(1440 * 3600)
+    assert bool(cookie["secure"]) is secure
+
+
+async def test_only_hashes_are_stored(client):
+    token = refresh_cookie(await register(client)).value
+    async with client.app[DATABASE].transaction() as session:
+        row = (await session.scalars(select(RefreshToken))).one()
+        user = (await session.scalars(select(User))).one()
+    assert len(row.token_hash) == 64
+    assert token not in row.token_hash
+    assert b"securepassword" not in user.password_hash
+
+
+@pytest.mark.parametrize("username", ["alice", "ALICE", "Alice"])
+async def test_a_username_is_taken_whatever_its_case(client, username):
+    await register(client)
+    response = await register(client, {**ALICE, "username": username}, PHONE)
+    assert await error_of(response) == (409, "username_taken")
+
+
+@pytest.mark.parametrize("username", ["alice", "ALICE"])
+async def test_signing_in(client, username):
+    await register(client)
+    response = await client.post("/auth/login", json={**ALICE, "username": username}, headers=PHONE)
+    assert response.status == 200
+    body = await response.json()
+    assert (body["id"], body["username"]) == (1, "alice")
+    assert refresh_cookie(response).value
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        {**ALICE, "password": "wrongpassword"},
+        {**ALICE, "password": "short"},
+        {**ALICE, "password": "x" * 5000},
+        {**ALICE, "username": "bob"},
+        {**ALICE, "username": "no such name"},
+    ],
+)
+async def test_refuses_wrong_credentials_all_alike(client, credentials):
+    await register(client)
+    response = await client.post("/auth/login", json=credentials, headers=LAPTOP)
+    assert await error_of(response) == (401, "invalid_credentials")
+    assert "refresh_token" not in response.cookies
+
+
+@pytest.mark.parametrize("path", ["/auth/register", "/auth/login"])
+@pytest.mark.parametrize(
+    ("data", "headers", "expected"),
+    [
+        (b"{", {}, (400, "invalid_json")),
+        (b"\xff\xfe\xfd", {}, (400, "invalid_json")),
+        (b"[" * 10_000, {}, (400, "invalid_json")),
+        (b"[]", {}, (400, "invalid_body")),
+        (b'{"username": "alice"}', {}, (400, "invalid_password")),
+        (b'{"password": "securepassword"}', {}, (400, "invalid_username")),
+        (b"{}", {"Content-Type": "text/plain"}, (415, "unsupported_media_type")),
+        (b"x" * 17_000, {}, (413, "body_too_large")),
+        (json.dumps(ALICE).encode(), {"X-Device-ID": ""}, (400, "invalid_device_id")),
+        (json.dumps(ALICE).encode(), {"X-Device-ID": None}, (400, "missing_device_id")),
+    ],
+)
+async def test_bad_requests_are_named(client, path, data, headers, expected):
+    sent = {"Content-Type": "application/json", **LAPTOP, **headers}
+    response = await client.post(path, data=data, headers={k: v for k, v in sent.items() if v is not None})
+    assert await error_of(response) == expected
+
+
+@pytest.mark.parametrize(("size", "expected"), [(17_000, 413), (200_000, 413)])
+async def test_a_body_of_undeclared_length_is_bounded(client, size, expected):
+    async def chunks():
+        yield b"x" * size
+
+    headers = {"Content-Type": "application/json", **LAPTOP}
+    response = await client.post("/auth/login", data=chunks(), headers=headers)
+    assert await error_of(response) == (expected, "body_too_large")
+
+
+async def test_refreshing_rotates_the_token(client):
+    first = refresh_cookie(await register(client)).value
+    response = await client.post("/auth/refresh", cookies={"refresh_token": first})
+    assert response.status == 200
+    assert set(await response.json()) == {"id", "token", "username"}
+    second = refresh_cookie(response).value
+    assert second != first
+    client.session.cookie_jar.clear()
+    stale = await client.post("/auth/refresh", cookies={"refresh_token": first})
+    assert await error_of(stale) == (401, "refresh_token_invalid")
+    assert (await client.post("/auth/refresh", cookies={"refresh_token": second})).status == 200
+
+
+@pytest.mark.parametrize("cookies", [{}, {"refresh_token": ""}, {"refresh_token": "made-up"}])
+async def test_refreshing_needs_a_token_of_ours(client, cookies):
+    assert await error_of(await client.post("/auth/refresh", cookies=cookies)) == (
+        401,
+        "refresh_token_invalid",
+    )
+
+
+async def test_signing_in_again_replaces_the_session_of_the_device(client):
+    old = refresh_cookie(await register(client)).value
+    body = await (await client.post("/auth/login", json=ALICE, headers=LAPTOP)).json()
+    assert len(await (await client.get("/auth/sessions", headers=bearer(body))).json()) == 1
+    client.session.cookie_jar.clear()
+    assert (await client.post("/auth/refresh", cookies={"refresh_token": old})).status == 401
+
+
+async def test_signing_out_ends_the_session(client):
+    token = refresh_cookie(await register(client)).value
+    response = await client.post("/auth/logout")
+    assert response.status == 204
+    assert refresh_cookie(response)["max-age"] == "0"
+    assert refresh_cookie(response)["path"] == "/auth"
+    assert (await client.post("/auth/refresh", cookies={"refresh_token": token})).status == 401
+    # Once more, and without a session, it is no error.
+    assert (await client.post("/auth/logout")).status == 204
+
+
+async def test_sessions_tell_devices_apart(client):
+    body = await (await register(client)).json()
+    await client.post("/auth/login", json=ALICE, headers=PHONE)
+    await register(client, {**ALICE, "username": "bob"}, {"X-Device-ID": "tablet"})
+    client.session.cookie_jar.clear()
+    response = await client.get("/auth/sessions", headers={**bearer(body), **LAPTOP})
+    assert response.status == 200
+    sessions = {session["deviceId"]: session for session in await response.json()}
+    assert set(sessions) == {"laptop", "phone"}
+    assert {device: session["current"] for device, session in sessions.items()} == {
+        "laptop": True,
+        "phone": False,
+    }
+    for session in sessions.values():
+        assert set(session) == {"id", "deviceId", "expiresAt", "lastSeen", "current"}
+        last_seen = datetime.strptime(session["lastSeen"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        expires_at = datetime.strptime(session["expiresAt"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        assert abs(datetime.now(UTC) - last_seen) < timedelta(minutes=1)
+        assert timedelta(0) <= expires_at - last_seen - timedelta(hours=1440) <= timedelta(seconds=1)
+
+
+async def test_the_current_session_is_known_by_its_cookie(client):
+    await register(client)
+    body = await (await client.post("/auth/login", json=ALICE, headers=PHONE)).json()
+    sessions = await (await client.get("/auth/sessions", headers=bearer(body))).json()
+    assert [session["deviceId"] for session in sessions if session["current"]] == ["phone"]
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        (None, "token_missing"),
+        ("", "token_missing"),
+        ("Bearer", "token_missing"),
+        ("Bearer ", "token_missing"),
+        ("Basic YTpi", "token_missing"),
+        ("Bearer nonsense", "token_invalid"),
+    ],
+)
+async def test_sessions_need_a_token(client, header, code):
+    headers = {} if header is None else {"Authorization": header}
+    response = await client.get("/auth/sessions", headers=headers)
+    assert await error_of(response) == (401, code)
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+async def test_an_expired_token_says_so(make_settings):
+    settings = make_settings(auth={"access_ttl": "1us"})
+    async with TestClient(TestServer(create_app(settings))) as client:
+        body = await (await register(client)).json()
+        response = await client.get("/auth/sessions", headers=bearer(body))
+        assert await error_of(response) == (401, "token_expired")
+
+
+async def test_accounts_last(make_settings):
+    settings = make_settings()
+    async with TestClient(TestServer(create_app(settings))) as client:
+        body = await (await register(client)).json()
+    async with TestClient(TestServer(create_app(settings))) as client:
+        assert (await client.get("/auth/sessions", headers=bearer(body))).status == 200
+        assert (await client.post("/auth/login", json=ALICE, headers=LAPTOP)).status == 200
+
+
+async def test_nothing_blocks_the_event_loop(client):
+    with blockbuster_ctx():
+        body = await (await register(client)).json()
+        assert (await client.post("/auth/login", json=ALICE, headers=LAPTOP)).status == 200
+        assert (await client.post("/auth/refresh")).status == 200
+        assert (await client.get("/auth/sessions", headers=bearer(body))).status == 200
+        assert (await client.post("/auth/logout")).status == 204
