@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -68,7 +68,7 @@ class Room:
         self._events: BoundedQueue[Event] = BoundedQueue(QUEUE_SIZE)
         self._messages: BoundedQueue[ChatMessage] = BoundedQueue(QUEUE_SIZE)
         self._roster = Roster(welcome, time.monotonic)
-        self._changed = asyncio.Condition()
+        self._happened = asyncio.Event()
         self._left: RoomLeft | None = None
         self._paths = MediaPaths(
             self._roster, socket, welcome.ice_servers, receive, self._emit, time.monotonic
@@ -232,10 +232,7 @@ class Room:
 
     async def track(self, track_id: str, timeout: float = 10.0) -> RemoteTrack:  # noqa: ASYNC109
         """The track `<clientId>:<source>`, as soon as it is there. Raises TimeoutError, RoomLeft."""
-        async with asyncio.timeout(timeout), self._changed:
-            await self._changed.wait_for(lambda: self._left or track_id in self._roster.tracks)
-        if self._left is not None:
-            raise self._left
+        await self._until(lambda: track_id in self._roster.tracks, timeout)
         return self._roster.tracks[track_id]
 
     async def wait_for_track(
@@ -254,10 +251,7 @@ class Room:
                 if kind in (None, t.kind) and source in (None, t.source) and client_id in (None, t.client_id)
             ]
 
-        async with asyncio.timeout(timeout), self._changed:
-            await self._changed.wait_for(lambda: self._left or fitting())
-        if self._left is not None:
-            raise self._left
+        await self._until(lambda: bool(fitting()), timeout)
         return fitting()[0]
 
     async def events(self, timeout: float | None = None) -> AsyncIterator[Event]:  # noqa: ASYNC109
@@ -309,10 +303,8 @@ class Room:
                 except ProtocolViolated as error:
                     self.protocol_violations += 1
                     logger.warning("message of the server ignored: %s", error)
-                async with self._changed:
-                    self._changed.notify_all()
         except RoomLeft as error:
-            await self._end(error)
+            self._end(error)
 
     def _take(self, message: Json) -> None:
         match message.get("type"):
@@ -346,8 +338,21 @@ class Room:
 
     def _emit(self, event: Event) -> None:
         self._events.put(event)
+        self._wake()
 
-    async def _end(self, error: RoomLeft, lost: bool = True) -> None:
+    async def _until(self, condition: Callable[[], bool], patience: float) -> None:
+        async with asyncio.timeout(patience):
+            while not condition():
+                if self._left is not None:
+                    raise self._left
+                await self._happened.wait()
+
+    def _wake(self) -> None:
+        """Let everybody who waits for something look again."""
+        self._happened.set()
+        self._happened = asyncio.Event()
+
+    def _end(self, error: RoomLeft, lost: bool = True) -> None:
         """Everything that waits ends: with the error where the connection was lost."""
         if self._left is None:
             self._left = error
@@ -355,9 +360,8 @@ class Room:
             self._events.close(reason)
             self._messages.close(reason)
             self._roster.clear(reason)
-            async with self._changed:
-                self._changed.notify_all()
+            self._wake()
 
     async def _close(self) -> None:
-        await self._end(RoomLeft(_LEFT, "the bot has left the room"), lost=False)
+        self._end(RoomLeft(_LEFT, "the bot has left the room"), lost=False)
         await self._paths.close()

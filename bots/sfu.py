@@ -40,6 +40,8 @@ class _ReceiveLine:
     track: RemoteTrack | None = None
     pump: asyncio.Task[None] | None = None
     used: bool = False
+    open: bool = False
+    """The answer has come: what is received now is of the track."""
     skip: int = 0
     dead: bool = False
 
@@ -163,10 +165,8 @@ class SfuConnection:
             else:
                 line = _ReceiveLine(self._peer.addTransceiver(track.kind, direction="recvonly"), track.kind)
                 self._receiving.append(line)
-            if line.used:
-                line.skip = STALE_FRAMES[line.kind]
-            line.used = True
             line.track = track
+            line.open = False
             track.rewind()
 
     def _offer(self, sdp: str) -> dict[str, Any]:
@@ -190,6 +190,10 @@ class SfuConnection:
         for line in self._receiving:
             if isinstance(given, dict) and line.track is not None and given.get(line.transceiver.mid) is None:
                 line.track = None
+            if line.track is not None and not line.open:
+                line.open = True
+                line.skip = STALE_FRAMES[line.kind] if line.used else 0
+                line.used = True
             media = line.transceiver.receiver.track
             if line.pump is None and media is not None:
                 line.pump = asyncio.create_task(
@@ -201,7 +205,7 @@ class SfuConnection:
         try:
             while True:
                 frame = await media.recv()
-                if line.track is None:
+                if line.track is None or not line.open:
                     self.stale += 1
                 elif line.skip:
                     line.skip -= 1

@@ -1,7 +1,7 @@
 """A scripted server: a real WebSocket on loopback, and an aiortc peer connection as the media server's side.
 
-One room, any number of clients. Messages between clients are relayed as the protocol says; offers to `sfu` are
-answered with the tracks that a test has put there.
+One room, any number of clients. Messages between clients are relayed as the protocol says; offers to `sfu`
+are answered with the tracks that a test has put there.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ class Media:
                 transceiver.direction = "sendonly" if track else "inactive"
                 if track is not None and transceiver.sender.track is not track:
                     transceiver.sender.replaceTrack(track)
-            elif transceiver._offerDirection == "inactive":
-                transceiver.direction = "inactive"
+            elif transceiver._offerDirection in ("inactive", "recvonly"):
+                transceiver.direction = transceiver._offerDirection
         await self.peer.setLocalDescription(await self.peer.createAnswer())
         return {"sdp": self.peer.localDescription.sdp, "subscribe": given, "publish": {}}
 
@@ -146,7 +146,11 @@ class Server:
         await self.broadcast(type="tracks", action="added", tracks=[info])
 
     async def remove_track(self, track_id: str) -> None:
-        self.tracks.pop(track_id)
+        track = self.tracks.pop(track_id)
+        for media in self.medias:
+            for sender in media.peer.getSenders():
+                if sender.track is track:
+                    sender.replaceTrack(None)
         gone = [info for info in self.announced if info["id"] == track_id]
         self.announced = [info for info in self.announced if info["id"] != track_id]
         await self.broadcast(type="tracks", action="removed", tracks=gone)
@@ -217,4 +221,5 @@ class Server:
             kind = "audio" if item["source"] in ("microphone", "screen-audio") else "video"
             info = {"id": f"{client.id}:{item['source']}", "clientId": client.id, "kind": kind, **item}
             info |= {"sfu": False, "encodings": []}
+            self.announced.append(info)
             await self.broadcast(type="tracks", action="added", tracks=[info])
