@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from signaling.closing import Closing, Refused
 from signaling.counters import Counters
@@ -20,14 +21,12 @@ class TooManyRooms(Exception):  # noqa: N818
     """The server holds as many rooms as it may."""
 
 
+@dataclass(frozen=True, slots=True)
 class Account:
     """Who a participant is when it is not a guest."""
 
-    __slots__ = ("name", "user_id")
-
-    def __init__(self, user_id: int, name: str) -> None:
-        self.user_id = user_id
-        self.name = name
+    user_id: int
+    name: str
 
 
 class Rooms:
@@ -114,10 +113,12 @@ class Rooms:
         """Take a participant out of its room. Nothing happens if it has left."""
         if participant.id not in room:
             return
-        room.leave(participant)
-        self.counters.leaves += 1
-        if not room:
-            self._expires[room.id] = now + self.settings.empty_grace
+        try:
+            room.leave(participant)
+        finally:
+            self.counters.leaves += 1
+            if not room:
+                self._expires[room.id] = now + self.settings.empty_grace
 
     def expire(self, now: float) -> int:
         """Forget the rooms that have been empty for long enough; return how many there were."""

@@ -14,7 +14,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from signaling import announcements
 from signaling.closing import SERVER_STOPPING, TOO_SLOW, Closing, Refused
-from signaling.messages import ProtocolError, parse
+from signaling.messages import ProtocolError, RequestId, parse
 from signaling.outbox import Outbox
 from signaling.participant import Participant
 from signaling.rate import RateLimit
@@ -22,6 +22,9 @@ from signaling.room import Room
 from signaling.rooms import Account, Rooms
 
 LOG = logging.getLogger(__name__)
+
+# Seconds for which a client that sends too much is not read; long enough to matter, short enough to close in.
+MAX_PAUSE = 0.1
 
 Admission = Callable[[], "Account | None"]
 """Returns the account, None for a guest. Raises Refused."""
@@ -112,7 +115,7 @@ class Connection:
                     self._receive(room, participant, received.type, received.data, admitted)
                     if not admitted:
                         # Not reading is what slows a flood down: TCP holds the sender back.
-                        await asyncio.sleep(rate.pause)
+                        await asyncio.sleep(min(rate.pause, MAX_PAUSE))
                 case WSMsgType.CLOSE:
                     self._reason = "client"
                     return
@@ -130,35 +133,36 @@ class Connection:
             if kind is WSMsgType.BINARY:
                 raise ProtocolError("malformed_json", "the frame is binary; send JSON in text frames")
             message = parse(frame, self._settings)
-            try:
-                if not admitted:
-                    raise ProtocolError("rate_limited", self._rate_sentence())
-                room.receive(participant, message, time.time())
-            except ProtocolError as error:
-                error.request, error.id = message.type, message.id
-                raise
-            except Exception:
-                # A fault of ours: it must not cost the participant its call.
-                LOG.exception(
-                    "A message failed",
-                    extra={"room": room.id, "client": participant.id, "type": message.type},
-                )
-                raise ProtocolError(
-                    "internal_error",
-                    "the server failed on this message; it has been logged",
-                    request=message.type,
-                    id=message.id,
-                ) from None
+        except ProtocolError as error:
+            self._refuse(error, error.request, error.id, admitted)
+            return
+        if not admitted:
+            self._refuse(None, message.type, message.id, admitted)
+            return
+        try:
+            room.receive(participant, message, time.time())
             counters.received[message.type] += 1
         except ProtocolError as error:
-            counters.errors[error.code] += 1
-            self.outbox.put(
-                announcements.encode(announcements.error(error.code, str(error), error.request, error.id))
+            self._refuse(error, message.type, message.id, admitted)
+        except Exception:
+            # A fault of ours: it must not cost the participant its call.
+            LOG.exception(
+                "A message failed", extra={"room": room.id, "client": participant.id, "type": message.type}
             )
+            fault = ProtocolError("internal_error", "the server failed on this message; it has been logged")
+            self._refuse(fault, message.type, message.id, admitted)
 
-    def _rate_sentence(self) -> str:
-        rate, window = self._settings.messages_per_second, self._settings.rate_window
-        return f"more than {rate:g} messages per second over {window:g} s; this one was dropped"
+    def _refuse(
+        self, error: ProtocolError | None, request: str | None, request_id: RequestId | None, admitted: bool
+    ) -> None:
+        if not admitted or error is None:
+            rate, window = self._settings.messages_per_second, self._settings.rate_window
+            sentence = f"more than {rate:g} messages per second over {window:g} s; this one was dropped"
+            error = ProtocolError("rate_limited", sentence)
+        self._rooms.counters.errors[error.code] += 1
+        self.outbox.put(
+            announcements.encode(announcements.error(error.code, str(error), request, request_id))
+        )
 
     async def _write(self) -> None:
         while True:
