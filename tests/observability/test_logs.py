@@ -1,0 +1,110 @@
+import asyncio
+import io
+import json
+import logging
+import sys
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from observability.logs import ACCESS, logging_middleware, make_formatter
+
+
+@pytest.fixture
+def lines():
+    """Attach JSON handlers, and return what is written so far as objects."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(make_formatter(console=False))
+    logger = logging.getLogger("chatter")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+
+
+@pytest.fixture
+async def logged(observed_app, clock):
+    app = observed_app(
+        logging_middleware(lambda request: (7, "alice") if "X-User" in request.headers else None, clock)
+    )
+    async with TestClient(TestServer(app)) as client:
+        yield client
+
+
+async def test_a_request_is_one_line_of_json(logged, lines):
+    await logged.get("/rooms/a?token=secret&x=1", headers={"X-User": "1"})
+    (line,) = lines()
+    assert line.pop("timestamp")
+    assert line == {
+        "level": "info",
+        "logger": "chatter.access",
+        "message": "request",
+        "method": "GET",
+        "path": "/rooms/a?token=[redacted]&x=1",
+        "status": 200,
+        "bytes": 5,
+        "duration": 250,
+        "remote_addr": "127.0.0.1",
+        "userID": 7,
+        "username": "alice",
+    }
+
+
+async def test_a_request_of_nobody_names_nobody(logged, lines):
+    await logged.get("/rooms/a")
+    (line,) = lines()
+    assert "userID" not in line
+    assert "username" not in line
+
+
+@pytest.mark.parametrize("path", ["/health", "/metrics"])
+async def test_machines_are_not_logged(logged, lines, path):
+    await logged.get(path)
+    assert lines() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "level"),
+    [("/refused", 403, "info"), ("/nothing", 404, "info"), ("/crash", 500, "error"), ("/file", 200, "info")],
+)
+async def test_refusals_and_crashes_are_logged(logged, lines, path, status, level):
+    await logged.get(path)
+    (line,) = lines()
+    assert (line["path"], line["status"], line["level"]) == (path, status, level)
+
+
+async def test_a_websocket_is_logged_when_it_ends(logged, lines):
+    async with logged.ws_connect("/ws/a?token=secret") as ws:
+        await ws.receive()
+        assert lines() == []
+    async with asyncio.timeout(5):
+        while not lines():
+            await logged.get("/health")
+    (line,) = lines()
+    assert (line["path"], line["status"]) == ("/ws/a?token=[redacted]", 101)
+
+
+def format_one(console, message, exc_info=None, **extra):
+    record = ACCESS.makeRecord("chatter", logging.ERROR, "f", 1, message, (), exc_info, extra=extra)
+    return make_formatter(console).format(record)
+
+
+def test_a_traceback_is_one_field_without_secrets():
+    try:
+        raise ValueError("no good: /ws/a?token=secret")
+    except ValueError:
+        line = format_one(False, "It broke", sys.exc_info())
+    parsed = json.loads(line)
+    assert parsed["message"] == "It broke"
+    assert parsed["exception"].endswith("ValueError: no good: /ws/a?token=[redacted]")
+
+
+def test_the_console_is_readable_and_keeps_secrets_too():
+    line = format_one(True, "request", path="/ws/a?token=secret", authorization="Bearer x", status=200)
+    assert "request" in line
+    assert "status=200" in line
+    assert "secret" not in line
+    assert "Bearer x" not in line
