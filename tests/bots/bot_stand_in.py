@@ -7,6 +7,7 @@ are answered with the tracks that a test has put there.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -29,7 +30,6 @@ class Colour(MediaStreamTrack):
         super().__init__()
         self.luma = luma
         self.size = (width, height)
-        self._count = 0
 
     async def recv(self) -> VideoFrame:
         if self.readyState != "live":
@@ -38,8 +38,8 @@ class Colour(MediaStreamTrack):
         frame = VideoFrame(*self.size, "yuv420p")
         for plane, value in zip(frame.planes, (self.luma, 128, 128), strict=True):
             plane.update(bytes([value]) * plane.buffer_size)
-        frame.pts, frame.time_base = self._count * 3000, Fraction(1, 90_000)
-        self._count += 1
+        # One clock for all, as an encoder may be fed by one after another.
+        frame.pts, frame.time_base = round(time.monotonic() * 90_000), Fraction(1, 90_000)
         return frame
 
 
@@ -151,6 +151,8 @@ class Server:
             for sender in media.peer.getSenders():
                 if sender.track is track:
                     sender.replaceTrack(None)
+        # The frame that the sender waits for just now still goes out.
+        await asyncio.sleep(0.1)
         gone = [info for info in self.announced if info["id"] == track_id]
         self.announced = [info for info in self.announced if info["id"] != track_id]
         await self.broadcast(type="tracks", action="removed", tracks=gone)
