@@ -1,0 +1,1 @@
+"""The web client: pages rendered with Jinja and ES modules served as they are."""

@@ -1,0 +1,106 @@
+import { announce } from "./announcer.js";
+import { byId, setIcon } from "./element.js";
+import { showSwitch } from "./preview.js";
+import { ScreenShare } from "./screen-share.js";
+import { shortcuts } from "./shortcuts.js";
+import { toast } from "./toasts.js";
+
+/** @import { Call } from "../chatter/call.js" */
+/** @import { Device, LocalMedia } from "./local-media.js" */
+
+/** @typedef {"chat" | "people"} Panel */
+
+/** The controls of a call and their keys. */
+export class CallBar {
+  #call;
+  #media;
+  #onChat;
+  #screenShare = new ScreenShare();
+  #mute = byId("mute", HTMLButtonElement);
+  #camera = byId("camera", HTMLButtonElement);
+  #screen = byId("screen", HTMLButtonElement);
+  /** @type {Panel | null} */
+  #open = null;
+
+  /**
+   * @param {object} options
+   * @param {Call} options.call
+   * @param {LocalMedia} options.media
+   * @param {() => void} options.onLeave
+   * @param {(open: boolean) => void} options.onChat
+   */
+  constructor({ call, media, onLeave, onChat }) {
+    this.#call = call;
+    this.#media = media;
+    this.#onChat = onChat;
+    this.#mute.addEventListener("click", () => this.#toggle("microphone"));
+    this.#camera.addEventListener("click", () => this.#toggle("camera"));
+    this.#screen.addEventListener("click", () => this.#toggleScreen());
+    this.#screen.hidden = !navigator.mediaDevices?.getDisplayMedia;
+    byId("leave", HTMLButtonElement).addEventListener("click", () => {
+      this.#screenShare.stop();
+      onLeave();
+    });
+    for (const panel of /** @type {Panel[]} */ (["chat", "people"])) {
+      byId(`${panel}-toggle`, HTMLButtonElement).addEventListener("click", () => this.#togglePanel(panel));
+      byId(`${panel}-close`, HTMLButtonElement).addEventListener("click", () => this.#togglePanel(null));
+    }
+    this.#screenShare.on("change", ({ video, audio }) => {
+      call.setTrack("screen", video);
+      call.setTrack("screen-audio", audio);
+      announce(video ? "You are sharing your screen" : "You no longer share your screen");
+      if (video) toast("Others see your screen now.");
+      this.show();
+    });
+    this.#screenShare.on("problem", ({ title, text }) => toast(text, title));
+    shortcuts({
+      m: () => this.#toggle("microphone"),
+      v: () => this.#toggle("camera"),
+      s: () => this.#toggleScreen(),
+      c: () => this.#togglePanel("chat"),
+      p: () => this.#togglePanel("people"),
+      Escape: () => this.#togglePanel(null),
+    });
+  }
+
+  show() {
+    showSwitch(this.#mute, "mic", "microphone", this.#media.isOn("microphone"), "m");
+    showSwitch(this.#camera, "camera", "camera", this.#media.isOn("camera"), "v");
+    const sharing = this.#screenShare.isOn;
+    setIcon(this.#screen, sharing ? "screen-off" : "screen");
+    this.#screen.classList.toggle("on", sharing);
+    this.#screen.setAttribute("aria-pressed", String(sharing));
+    this.#screen.setAttribute("aria-label", "Share screen");
+    this.#screen.title = sharing ? "Stop sharing (s)" : "Share screen (s)";
+  }
+
+  /** @param {Device} device */
+  #toggle(device) {
+    if (!this.#call.room.clientId) return;
+    const on = !this.#media.isOn(device);
+    void this.#media.set(device, on);
+    const name = device === "microphone" ? "Microphone" : "Camera";
+    announce(`${name} ${on ? "on" : "off"}`);
+  }
+
+  #toggleScreen() {
+    if (!this.#call.room.clientId) return;
+    if (this.#screenShare.isOn) this.#screenShare.stop();
+    else void this.#screenShare.start();
+  }
+
+  /** @param {Panel | null} wanted */
+  #togglePanel(wanted) {
+    const before = this.#open;
+    const next = wanted === before ? null : wanted;
+    if (next === before) return;
+    this.#open = next;
+    for (const panel of /** @type {Panel[]} */ (["chat", "people"])) {
+      byId(`${panel}-panel`, HTMLElement).hidden = panel !== next;
+      byId(`${panel}-toggle`, HTMLElement).setAttribute("aria-expanded", String(panel === next));
+    }
+    this.#onChat(next === "chat");
+    if (next === "people") byId("people-close", HTMLElement).focus();
+    if (next === null && before) byId(`${before}-toggle`, HTMLElement).focus();
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * The page of a room: preview, then call.
+ *
+ * For tests and the curious, `window.chatterCall` is the Call, with `stats()`; `/r/{roomId}?name=Ann&join=1` joins at
+ * once. Stable `data-testid`s: preview-video, preview-mute-button, preview-camera-button, level-meter, preview-notice,
+ * name-input, join-button, microphone-select, camera-select, speaker-select; tile (with data-client-id and data-source
+ * camera or screen; class has-video, speaking, muted, pip), mute-button, camera-button, screen-button (aria-pressed),
+ * participants-button, participant (data-client-id), rename-button, rename-input, rename-save, people-copy-link,
+ * copy-link, chat-button, chat-unread, chat-input, chat-send, chat-message, hear-button, connection-banner,
+ * leave-button, ended, retry, rejoin, guest. Lobby: create-room, room-code-input, join-room, recent-rooms, sign-out,
+ * sign-in-link, register-link. Accounts: register-username, register-password, register-submit and the same with
+ * signin-, continue-as-guest.
+ */
+import { Call } from "../chatter/call.js";
+import { CallView } from "./call-view.js";
+import { showEnded } from "./ended.js";
+import { LevelMeter } from "./level-meter.js";
+import { LocalMedia } from "./local-media.js";
+import { preferences } from "./preferences.js";
+import { Preview } from "./preview.js";
+import { visited } from "./recent-rooms.js";
+import { accessToken, account, forgetAccount } from "./session.js";
+import { refusal } from "./words.js";
+
+/** @import { Kind } from "../chatter/messages.js" */
+
+const roomId = document.body.dataset.roomId ?? "";
+const parameters = new URLSearchParams(location.search);
+const media = new LocalMedia();
+const meter = new LevelMeter();
+let displayName = parameters.get("name")?.trim() || preferences().displayName || account()?.username || "Guest";
+let ended = false;
+
+/** @param {string | null} refused */
+async function address(refused) {
+  const known = account()?.token;
+  const token = (await accessToken({ fresh: refused !== null })) ?? known;
+  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+  const url = new URL(`${scheme}//${location.host}/ws/${roomId}`);
+  // A token that could not be renewed is sent again, so that the server says what is wrong with it.
+  if (token) url.searchParams.set("token", token);
+  url.searchParams.set("displayName", displayName);
+  return url.href;
+}
+
+/**
+ * @param {Kind} kind
+ * @returns {RTCRtpCodec[]}
+ */
+function codecs(kind) {
+  return globalThis.RTCRtpReceiver?.getCapabilities?.(kind)?.codecs ?? [];
+}
+
+const call = new Call({ url: address, localLevel: () => meter.level(), codecs });
+const view = new CallView({
+  call,
+  media,
+  roomId,
+  onName: (name) => void (displayName = name),
+  onLeave: () => {
+    end();
+    showEnded({
+      title: "You left the call",
+      text: "The others can go on without you. Come back whenever you like.",
+      symbol: "door",
+      offer: ["rejoin", "home"],
+      onGuest: forgetAccount,
+    });
+  },
+});
+const preview = new Preview({
+  media,
+  meter,
+  username: account()?.username ?? "",
+  onJoin: (name) => {
+    displayName = name;
+    join();
+  },
+});
+
+/** @type {Window & {chatterCall?: Call}} */ (window).chatterCall = call;
+
+function publish() {
+  const microphone = media.track("microphone");
+  meter.setTrack(microphone);
+  call.setMuted("microphone", !media.isOn("microphone"));
+  call.setTrack("microphone", microphone);
+  call.setTrack("camera", media.isOn("camera") ? media.track("camera") : null);
+}
+
+function join() {
+  publish();
+  media.on("change", publish);
+  call.join();
+}
+
+function end() {
+  ended = true;
+  call.leave();
+  view.close();
+  media.stop();
+  meter.close();
+}
+
+call.on("room", ({ message }) => {
+  if (message.type !== "welcome") return;
+  preview.close();
+  visited(roomId);
+});
+
+call.on("refused", ({ code }) => {
+  if (ended) return;
+  end();
+  const guest = !account();
+  showEnded({ ...refusal(code, guest), symbol: "warning", onGuest: forgetAccount });
+});
+
+addEventListener("online", () => call.retryNow());
+addEventListener("pagehide", () => call.leave());
+// Back from the browser's cache, the page is of a call that has been left.
+addEventListener("pageshow", ({ persisted }) => {
+  if (persisted) location.reload();
+});
+for (const gesture of ["pointerdown", "keydown"]) addEventListener(gesture, () => meter.resume());
+
+if (parameters.get("join") === "1") {
+  await media.start();
+  join();
+} else {
+  preview.open();
+}

@@ -1,0 +1,70 @@
+/**
+ * The messages of docs/protocol.md as types.
+ *
+ * @typedef {"audio" | "video"} Kind
+ * @typedef {"microphone" | "camera" | "screen" | "screen-audio"} Source
+ * @typedef {"p2p" | "sfu"} Mode
+ *
+ * @typedef {{id: string, displayName: string}} Participant
+ * @typedef {{rid: string | null, codec: string}} Encoding
+ *
+ * @typedef {object} Track
+ * @property {string} id `<clientId>:<source>`
+ * @property {string} clientId
+ * @property {Kind} kind
+ * @property {Source} source
+ * @property {boolean} muted the publisher has switched it off for now
+ * @property {boolean} sfu it can be subscribed to from `sfu`
+ * @property {Encoding[]} [encodings]
+ *
+ * @typedef {object} Limits
+ * @property {number} participants
+ * @property {number} messageBytes
+ * @property {number} chatCharacters
+ * @property {number} displayNameCharacters
+ *
+ * @typedef {object} Welcome
+ * @property {"welcome"} type
+ * @property {string} clientId
+ * @property {string} roomId
+ * @property {Mode | "auto"} roomMode
+ * @property {Mode} mode
+ * @property {Participant[]} participants
+ * @property {Track[]} tracks
+ * @property {RTCIceServer[]} iceServers
+ * @property {Limits} limits
+ *
+ * @typedef {{type: "participants", participants: Participant[]}} Participants
+ * @typedef {{type: "presence", action: "join" | "leave", clientId: string, displayName?: string}} Presence
+ * @typedef {{type: "profile", clientId: string, displayName: string}} Profile
+ * @typedef {{type: "chat", id: string, from: string, displayName: string, text: string, timestamp: number}} Chat
+ * @typedef {{type: "tracks", action: "added" | "updated" | "removed", tracks: Track[]}} Tracks
+ * @typedef {{type: "mode", mode: Mode}} ModeChange
+ * @typedef {{type: "media", state: "connected" | "closed", reason?: string}} Media
+ * @typedef {{type: "error", code: string, message: string, request?: string, id?: string | number}} ServerError
+ * @typedef {{type: "pong", id?: string | number}} Pong
+ *
+ * @typedef {object} WebRtc
+ * @property {"webrtc"} type
+ * @property {"offer" | "answer" | "ice"} action
+ * @property {string} from
+ * @property {string} to
+ * @property {string | number} [id]
+ * @property {string} [sdp]
+ * @property {RTCIceCandidateInit | null} [candidate]
+ * @property {Record<string, any>} [publish]
+ * @property {Record<string, string | null>} [subscribe]
+ *
+ * @typedef {Welcome | Participants | Presence | Profile | Chat | Tracks | ModeChange | Media | ServerError | Pong
+ *   | WebRtc} ServerMessage
+ *
+ * @typedef {{type: string, [field: string]: unknown}} ClientMessage
+ */
+
+/**
+ * @param {Source} source
+ * @returns {Kind}
+ */
+export function kindOf(source) {
+  return source === "camera" || source === "screen" ? "video" : "audio";
+}
