@@ -11,6 +11,9 @@ RoomMode = Literal["p2p", "sfu", "auto"]
 Mode = Literal["p2p", "sfu"]
 """The media path that a room uses now."""
 
+# Two names of 64 characters of 4 bytes, and four tracks with three encodings each.
+WELCOME_BYTES_PER_PARTICIPANT = 2_048
+
 ROOM_MODES: tuple[RoomMode, ...] = get_args(RoomMode)
 
 
@@ -45,6 +48,7 @@ class RoomSettings:
     send_queue_messages: int = 256
     """Messages that may wait for one client; one more and it is disconnected as too slow."""
     send_queue_bytes: int = 1_000_000
+    """Likewise in bytes, besides the `welcome`, which grows with `max_participants`."""
     send_buffer_bytes: int = 262_144
     """The kernel's send buffer per connection (SO_SNDBUF): bounds what a stalled client holds."""
     send_timeout: float = 30.0
@@ -60,6 +64,11 @@ class RoomSettings:
     """Seconds that a room outlives its last participant: a guest who lost the network finds it again."""
     sweep_interval: float = 5.0
     """Seconds between two looks for rooms that have expired."""
+
+    @property
+    def outbox_bytes(self) -> int:
+        """Bytes that may wait for one client, so that a full room never makes its newcomer too slow."""
+        return self.send_queue_bytes + WELCOME_BYTES_PER_PARTICIPANT * self.max_participants
 
     def __post_init__(self) -> None:
         if self.mode not in ROOM_MODES:

@@ -43,7 +43,7 @@ class Connection:
         self._reason = "lost"
         self.outbox = Outbox(
             self._settings.send_queue_messages,
-            self._settings.send_queue_bytes,
+            self._settings.outbox_bytes,
             on_frame=self._frames.set,
             on_close=self._on_close,
         )

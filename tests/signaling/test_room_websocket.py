@@ -89,11 +89,18 @@ async def until(condition) -> None:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: RoomSettings | None = None, media: ScriptedMediaServer | None = None):
+async def running(
+    settings: RoomSettings | None = None,
+    media: ScriptedMediaServer | None = None,
+    *,
+    cancels: bool = False,
+):
+    """`cancels`: whether a request's task is cancelled when its client goes, as aiohttp can be told to do."""
     app = web.Application(middlewares=[error_middleware])
     app[auth.http.TOKENS] = TOKENS
     rooms = setup(app, settings or RoomSettings(), TOKENS, media)
     async with TestClient(TestServer(app)) as client:
+        client.server.runner.server.handler_cancellation = cancels
         yield Site(client, rooms, media)
 
 
@@ -299,18 +306,22 @@ async def test_a_client_that_does_not_read_is_closed_and_nobody_else_notices():
         assert site.rooms.counters.frames_dropped >= 16
 
 
-async def test_a_client_that_never_reads_again_is_cut():
-    settings = RoomSettings(send_queue_messages=16, send_buffer_bytes=4096, close_timeout=0.05)
+@pytest.mark.parametrize("limit", [{"send_queue_messages": 16}, {"send_timeout": 0.05}])
+async def test_a_client_that_never_reads_again_is_cut(limit):
+    bounds = {"send_queue_messages": 10_000, "send_queue_bytes": 100_000_000} | limit
+    settings = RoomSettings(send_buffer_bytes=4096, close_timeout=0.05, messages_per_second=10_000, **bounds)
     async with running(settings) as site:
         a, _ = await site.join()
         connector = aiohttp.TCPConnector(socket_factory=narrow_socket)
         async with aiohttp.ClientSession(connector=connector) as session:
-            await session.ws_connect(site.client.make_url(f"/ws/room?token={ADA}"))
+            slow = await session.ws_connect(site.client.make_url(f"/ws/room?token={ADA}"))
             await until(lambda: len(site.connections) == 2)
             while site.rooms.participant_count == 2:
                 await a.send_json({"type": "chat", "text": "x" * 4000})
                 await receive_until(a, type="chat")
             await until(lambda: len(site.connections) == 1)
+            assert site.rooms.counters.closed == {"too_slow": 1}
+            await slow.close()
 
 
 async def test_a_client_that_does_not_answer_pings_has_left():
@@ -323,12 +334,16 @@ async def test_a_client_that_does_not_answer_pings_has_left():
         assert site.rooms.counters.closed == {"lost": 1}
 
 
-async def test_a_connection_that_is_cut_is_a_leave(site):
-    a, _ = await site.join()
-    b, welcome = await site.join()
-    b.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
-    gone = await receive_until(a, type="presence", action="leave")
-    assert gone["clientId"] == welcome["clientId"]
+@pytest.mark.parametrize("cancels", [False, True])
+async def test_a_connection_that_is_cut_is_a_leave(cancels):
+    async with running(cancels=cancels) as site:
+        a, _ = await site.join()
+        b, welcome = await site.join()
+        b.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        gone = await receive_until(a, type="presence", action="leave")
+        assert gone["clientId"] == welcome["clientId"]
+        await until(lambda: len(site.connections) == 1)
+        assert site.rooms.counters.closed == {"lost": 1}
 
 
 def count_things() -> Counter:
@@ -338,9 +353,10 @@ def count_things() -> Counter:
     return Counter(type(thing) for thing in gc.get_objects() if isinstance(thing, kinds))
 
 
-async def test_joining_and_leaving_leaves_nothing_behind():
+@pytest.mark.parametrize("cancels", [False, True])
+async def test_joining_and_leaving_leaves_nothing_behind(cancels):
     media = ScriptedMediaServer()
-    async with running(media=media) as site:
+    async with running(media=media, cancels=cancels) as site:
         watcher, _ = await site.join("watched")
         await until(lambda: len(site.connections) == 1)
         tasks, things = len(asyncio.all_tasks()), count_things()
@@ -361,6 +377,7 @@ async def test_joining_and_leaving_leaves_nothing_behind():
         await until(lambda: count_things() == things)
         assert site.rooms.counters.joins == 201
         assert site.rooms.counters.leaves == 200
+        assert site.rooms.counters.closed == {"client": 200}
         await watcher.close()
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import secrets
 
 import pytest
 from signaling_fakes import ScriptedNegotiator, counting, told
 
 from signaling.closing import SERVER_STOPPING, Refused
+from signaling.messages import DeclareTracks
 from signaling.names import ROOM_ID_ALPHABET, is_room_id
 from signaling.outbox import Outbox
 from signaling.rooms import Account, Rooms, TooManyRooms
 from signaling.settings import RoomSettings
+from signaling.track import KIND_OF_SOURCE, Encoding
 
 ADA = Account(1, "ada")
 
@@ -131,6 +134,19 @@ def test_refusals_leave_no_trace(settings, room_id, who, code, close_code, sente
         join(rooms, room_id, **who)
     assert (caught.value.closing.code, caught.value.closing.close_code) == (code, close_code)
     assert ([r.id for r in rooms], rooms.participant_count, told(inside)) == (["old"], 1, [])
+
+
+def test_the_welcome_to_a_full_room_fits_its_outbox():
+    settings = RoomSettings(max_participants=60, send_queue_bytes=1, display_name_characters=64)
+    rooms = Rooms(settings, media=ScriptedNegotiator(), new_id=lambda: secrets.token_hex(6))
+    for _ in range(59):
+        room, participant = join(rooms, account=ADA, display_name="\U0001f600" * 64)
+        room.receive(participant, DeclareTracks(dict.fromkeys(KIND_OF_SOURCE, True)), 0.0)
+        for source in KIND_OF_SOURCE:
+            room.track_published(participant.id, source, (Encoding("abc", "VP8"),) * 3)
+    outbox = Outbox(2, settings.outbox_bytes)
+    rooms.join("room", outbox, 0.0, account=ADA, display_name="\U0001f600" * 64)
+    assert (len(outbox), outbox.closing) == (2, None)
 
 
 def test_too_many_rooms():
