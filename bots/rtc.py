@@ -95,7 +95,10 @@ def roll_back(peer: RTCPeerConnection) -> None:
 
 
 async def close(peer: RTCPeerConnection) -> None:
-    """Close it to the end, even if the caller is cancelled: aiortc cannot close a second time what it began."""
+    """Close it to the end, even if the caller is cancelled:
+
+    aiortc cannot close a second time what it began.
+    """
     await asyncio.shield(peer.close())
 
 
