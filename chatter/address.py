@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9.\-_]*)):(?P<port>\d{1,5})", re.ASCII)
 
+# All addresses of the machine.
+UNSPECIFIED = frozenset({"", "0.0.0.0", "::"})  # noqa: S104
+
 
 @dataclass(frozen=True, slots=True)
 class ListenAddress:
@@ -36,5 +39,5 @@ class ListenAddress:
 
     def url(self, port: int) -> str:
         """Return the URL to open when the socket has `port`."""
-        host = self.host or "localhost"
+        host = "localhost" if self.host in UNSPECIFIED else self.host
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -16,7 +16,8 @@ from auth.database import Database
 from auth.errors import error_middleware
 from auth.passwords import PasswordHasher
 from auth.service import AuthService
-from auth.tokens import AccessTokens
+from auth.tokens import AccessTokens, TokenError
+from chatter.call_metrics import CallMetrics
 from chatter.cors import Cors
 from chatter.data import DataFolder
 from chatter.errors import SettingsError, StartError
@@ -82,7 +83,8 @@ def create_app(settings: Settings) -> web.Application:
     tokens = setup_accounts(app, settings)
     media = app[MEDIA] = AppMedia(settings.media.config)
     app.cleanup_ctx.append(media.run)
-    signaling_http.setup(app, room_settings(settings), tokens, media)
+    rooms = signaling_http.setup(app, room_settings(settings), tokens, media)
+    registry.register(CallMetrics(rooms, media))
     app.router.add_get("/health", health)
     app.router.add_get("/metrics", metrics.expose)
     pages.setup(app, version=version())
@@ -147,8 +149,14 @@ def room_settings(settings: Settings) -> RoomSettings:
 
 
 def identify(request: web.Request) -> tuple[int, str] | None:
-    """Return whom a request was found to speak for, if it was."""
+    """Return whom a request speaks for, if that is known."""
     identity = request.get(auth_http.IDENTITY)
+    if identity is None and "token" in request.query:
+        # A WebSocket, which cannot have headers in a browser.
+        try:
+            identity = request.app[auth_http.TOKENS].verify(request.query["token"])
+        except TokenError:
+            return None
     return None if identity is None else (identity.user_id, identity.username)
 
 

@@ -179,19 +179,23 @@ def _model(annotation: Any) -> type[BaseModel] | None:
 
 
 def _name(path: KeyPath, names: Mapping[tuple[str, ...], str], file: str) -> str:
+    dotted = ".".join(str(key) for key in path)
     for length in range(len(path), 0, -1):
         option = names.get(tuple(str(key) for key in path[:length]))
+        if option in STRUCTURED and length < len(path):
+            return f"{option} ({dotted})"
         if option is not None:
             return option
-    return ".".join(str(key) for key in path) + f" in {file}"
+    return f"{dotted} in {file}"
 
 
 def _shown(path: KeyPath, values: Any) -> str:
     if any(key in SECRET_KEYS for key in path):
         return "not usable (its value is not shown)"
+    value = values
     for key in path:
-        try:
-            values = values[key]
-        except (KeyError, IndexError, TypeError):
+        # A list in one variable is still a text.
+        if not isinstance(value, dict | list):
             break
-    return f'"{values}"'
+        value = value[key]  # type: ignore[index]
+    return f'"{value}"'

@@ -1,0 +1,55 @@
+"""Prometheus metrics of rooms and media, read when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from chatter.media import AppMedia
+from signaling.rooms import Rooms
+
+
+class CallMetrics(Collector):
+    """What goes on in the rooms and in the media server."""
+
+    def __init__(self, rooms: Rooms, media: AppMedia) -> None:
+        self._rooms = rooms
+        self._media = media
+
+    def describe(self) -> Iterator[Metric]:
+        """Yield nothing: the media server runs only later."""
+        yield from ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the figures of this moment."""
+        counters = self._rooms.counters
+        yield GaugeMetricFamily("chatter_rooms", "Rooms that exist", value=len(self._rooms))
+        yield GaugeMetricFamily(
+            "chatter_participants", "Participants in all rooms", value=self._rooms.participant_count
+        )
+        yield CounterMetricFamily("chatter_joins", "Participants that joined", value=counters.joins)
+        yield CounterMetricFamily("chatter_leaves", "Participants that left", value=counters.leaves)
+        yield CounterMetricFamily(
+            "chatter_mode_switches", "Rooms that went from p2p to SFU", value=counters.mode_switches
+        )
+        yield _counter("chatter_messages_received", "Messages accepted", "type", counters.received)
+        yield _counter("chatter_messages_refused", "Messages refused", "code", counters.errors)
+        yield _counter("chatter_joins_refused", "Joins refused", "code", counters.refused)
+        yield _counter("chatter_connections_closed", "WebSockets that ended", "reason", counters.closed)
+        server = self._media.server
+        held = GaugeMetricFamily("chatter_media_held", "What the media server holds", labels=["what"])
+        for what, count in server.sizes().items():
+            held.add_metric([what], count)
+        yield held
+        yield _counter(
+            "chatter_media_drops", "Datagrams and packets that went no further", "reason", server.drops()
+        )
+
+
+def _counter(name: str, documentation: str, label: str, values: dict[str, int]) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, documentation, labels=[label])
+    for value, count in values.items():
+        family.add_metric([value], count)
+    return family
