@@ -6,13 +6,15 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
-from playwright.async_api import Page, async_playwright
+import pytest_asyncio
+from playwright.async_api import Browser, Page, async_playwright
 
 from sfu.config import MediaConfig
 from sfu.negotiation import assign_sources, read_offer, write_answer
 from sfu.parameters import LocalParameters, Outgoing
 
-pytestmark = pytest.mark.system
+# One start of each browser serves all tests here.
+pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="module")]
 
 TIMEOUT_MS = 15_000
 
@@ -70,8 +72,8 @@ STEPS = (
 )
 
 
-@pytest.fixture(params=["chromium", "firefox"])
-async def page(request: pytest.FixtureRequest) -> AsyncIterator[Page]:
+@pytest_asyncio.fixture(params=["chromium", "firefox"], scope="module", loop_scope="module")
+async def browser(request: pytest.FixtureRequest) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         if request.param == "chromium":
             browser = await playwright.chromium.launch(
@@ -81,11 +83,17 @@ async def page(request: pytest.FixtureRequest) -> AsyncIterator[Page]:
             browser = await playwright.firefox.launch(
                 channel="moz-firefox", executable_path="/usr/bin/firefox-esr", timeout=TIMEOUT_MS
             )
-        page = await browser.new_page()
-        page.set_default_timeout(TIMEOUT_MS)
-        await page.evaluate(PAGE)
-        yield page
+        yield browser
         await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    page = await browser.new_page()
+    page.set_default_timeout(TIMEOUT_MS)
+    await page.evaluate(PAGE)
+    yield page
+    await page.close()
 
 
 LOCAL = LocalParameters(
