@@ -73,6 +73,16 @@ def test_sequence_numbers(call: World, given: list[int], expected: list[int]) ->
     assert len(given) == len(expected) + sum(call.drops().values())
 
 
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [([10, 9], Drop.BEFORE_START), ([0, 200, 72], Drop.TOO_LATE), ([0, 3000], Drop.SEQUENCE_JUMP)],
+)
+def test_reasons_of_the_sequence(call: World, given: list[int], reason: Drop) -> None:
+    for sequence in given:
+        call.send(1, rtp_packet(sequence))
+    assert call.drops() == {reason: 1}
+
+
 def test_a_lone_packet_far_away_is_not_believed(call: World) -> None:
     # Past SRTP, which would follow it.
     for sequence in (0, 5000, 1, 5001, 2):
