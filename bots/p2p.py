@@ -159,7 +159,9 @@ class PeerLink:
         sdp = message.get("sdp")
         if not isinstance(sdp, str):
             raise ValueError("sdp is missing")
-        await self._peer.setRemoteDescription(RTCSessionDescription(rtc.without_mdns(sdp), kind))
+        await self._peer.setRemoteDescription(
+            RTCSessionDescription(rtc.with_candidates(rtc.without_mdns(sdp)), kind)
+        )
         named = message.get("publish")
         if isinstance(named, dict):
             for mid, what in named.items():

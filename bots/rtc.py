@@ -25,6 +25,9 @@ _UNUSABLE = re.compile(
 )
 
 
+_CANDIDATES = re.compile(r"^a=(?:candidate:|end-of-candidates).*(?:\r?\n|$)", re.MULTILINE)
+
+
 def connection(ice_servers: Iterable[Mapping[str, Any]] = ()) -> RTCPeerConnection:
     """A peer connection of one transport for all media.
 
@@ -48,6 +51,18 @@ def _usable(urls: object) -> list[str]:
             continue
         found.append(url)
     return found
+
+
+def with_candidates(sdp: str) -> str:
+    """SDP with the candidates of the first m-line that has some on every one that has none.
+
+    In a bundle they stand once (RFC 8843 section 7.1.3), but aiortc takes those of the last m-line only.
+    """
+    newline = "\r\n" if "\r\n" in sdp else "\n"
+    session, *media = re.split(r"^(?=m=)", sdp, flags=re.MULTILINE)
+    found = next((lines for part in media if (lines := _CANDIDATES.findall(part))), [])
+    more = "".join(line.rstrip("\r\n") + newline for line in found)
+    return session + "".join(part if _CANDIDATES.search(part) else part + more for part in media)
 
 
 def without_mdns(sdp: str) -> str:

@@ -185,7 +185,7 @@ class SfuConnection:
         sdp = answer.get("sdp")
         if not isinstance(sdp, str):
             raise MediaFailed("the media server answered without SDP")
-        await self._peer.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
+        await self._peer.setRemoteDescription(RTCSessionDescription(rtc.with_candidates(sdp), "answer"))
         given = answer.get("subscribe")
         for line in self._receiving:
             if isinstance(given, dict) and line.track is not None and given.get(line.transceiver.mid) is None:
