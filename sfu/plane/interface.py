@@ -47,18 +47,19 @@ class Drop(enum.StrEnum):
     STUN_INTEGRITY = "stun_integrity"
     STUN_UNEXPECTED = "stun_unexpected"
     DTLS_QUEUE_FULL = "dtls_queue_full"
-    # A packet on one route.
+    # A packet on one route; the first of these that applies, in this order.
     ROUTE_PAUSED = "route_paused"
-    AWAITING_KEYFRAME = "awaiting_keyframe"
-    BEFORE_START = "before_start"
-    """Older than the first packet that the route carried from this source (reordered around a start)."""
     NO_PAYLOAD_TYPE = "no_payload_type"
     """The subscriber did not negotiate the codec of this packet."""
     NO_ADDRESS = "no_address"
     NO_KEYS = "no_keys"
+    AWAITING_KEYFRAME = "awaiting_keyframe"
+    BEFORE_START = "before_start"
+    """Older than the first packet that the route carried from this source (reordered around a start)."""
     TOO_LATE = "too_late"
     """128 or more behind the newest packet sent on the route: SRTP can no longer tell whether it was sent."""
     TOO_LARGE = "too_large"
+    """More than 1356 bytes with the subscriber's header extensions."""
     SRTP_PROTECT = "srtp_protect"
     """The SRTP library refused to protect it."""
     # The socket, counted by the IO side with `drop`.
@@ -162,10 +163,12 @@ class SourceState:
     """A source's counters; what a receiver report needs (RFC 3550 section 6.4.1 and appendix A)."""
 
     packets: int = 0
+    """Each once: repeated ones count as SRTP_REPLAY only. Every packet counted here is offered to every route."""
     bytes: int = 0
     """Of RTP packets as they came out of SRTP, headers included."""
     first_sequence_number: int = 0
-    """Extended (cycles × 65536 + sequence number)."""
+    """Extended (cycles × 65536 + sequence number): where counting what was expected begins. A restart of the
+    source moves it along by the jump, which is no loss."""
     highest_sequence_number: int = 0
     """Extended."""
     jitter: float = 0.0
@@ -230,9 +233,14 @@ class Plane(Protocol):
     def remove_route(self, route: int) -> None: ...
 
     def feed_route(self, route: int, feed: Feed | None) -> None:
-        """Switch a route to a source (or to none). Output stays continuous: the next packet sent has the next
-        sequence number and a timestamp advanced by the time passed since the last one. Before the first
-        packet of all the timestamp is the publisher's."""
+        """Switch a route to a source (or to none). Output stays continuous: the next packet sent has the
+        sequence number after the newest one sent, and a timestamp advanced by the time since then, at least a
+        hundredth of a second. The first packet of all keeps the publisher's timestamp.
+
+        Between starts numbers and timestamps keep their distance from the source's, so that loss and
+        reordering stay visible. A start also follows a pause, a feed from the same source and a gap of 3,000
+        or more (unsent or never received); if the source's own clock then agrees with the time passed to
+        within a second, its timestamps keep their offset."""
 
     def pause_route(self, route: int, paused: bool) -> None:
         """A paused route drops as ROUTE_PAUSED. On resumption video waits for a keyframe."""

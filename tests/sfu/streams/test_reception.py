@@ -29,7 +29,7 @@ STREAMS: list[tuple[str, list[int], list[int | Refusal], tuple[int, int, int, in
     # The jump is not lost packets: two expected before, two after.
     ("restart ahead", [0, 1, 3001, 3002, 3003], [0, 1, JUMP, 3002, 3003], (3000, 3003, 4, 4)),
     ("restart behind", [40000, 100, 101], [40000, JUMP, 65637], (65636, 65637, 2, 2)),
-    ("late after a restart", [0, 5000, 5001, 5000], [0, JUMP, 5001, 5000], (5000, 5001, 3, 2)),
+    ("late after a restart", [0, 1, 2, 5000, 5001, 5000], [0, 1, 2, JUMP, 5001, 5000], (4998, 5001, 5, 4)),
 ]
 
 
