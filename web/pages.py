@@ -17,12 +17,13 @@ STATIC = HERE / "static"
 # As in docs/protocol.md; checked here too, so that a mistyped link gets a page and not a failed connection.
 ROOM_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
-# Everything comes from this origin and nothing is inline. WebSockets are named with the host because some browsers do
-# not count them to 'self'.
+# Everything comes from this origin and nothing is inline. WebSockets are named with the host because some
+# browsers do not count them to 'self'.
 _POLICY = (
-    "default-src 'self'; connect-src 'self' ws://{host} wss://{host}; img-src 'self' data:; object-src 'none'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "default-src 'self'; connect-src 'self' ws://{host} wss://{host}; img-src 'self' data:; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+_PERMISSIONS = "camera=(self), microphone=(self), display-capture=(self), speaker-selection=(self)"
 _HOST = re.compile(r"[A-Za-z0-9.:\[\]-]+")
 
 # A module found without a type would not be run: the system's table of types is not relied on.
@@ -41,10 +42,10 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def setup(app: web.Application, *, version: str) -> None:
-    """Add the pages to an application: ``/``, ``/signin``, ``/register``, ``/r/{roomId}``, ``/static/…`` and a 404 page.
+    """Add ``/``, ``/signin``, ``/register``, ``/r/{roomId}``, ``/static/…`` and a 404 page to an application.
 
-    ``version`` (for example ``0.1.0``) and the content of the files make the address of the static files, which
-    browsers may therefore keep for ever.
+    ``version`` (for example ``0.1.0``) and the content of the files make the address of the static files,
+    which browsers may therefore keep for ever.
     """
     files = _read(STATIC)
     tag = f"{version}-{_digest(files)}"
@@ -98,7 +99,7 @@ def _render(
     response.headers.update(
         {
             "Content-Security-Policy": _POLICY.format(host=host),
-            "Permissions-Policy": "camera=(self), microphone=(self), display-capture=(self), speaker-selection=(self)",
+            "Permissions-Policy": _PERMISSIONS,
             "Referrer-Policy": "no-referrer",
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": "no-cache",
@@ -111,7 +112,7 @@ def _static(files: dict[str, bytes], tag: str) -> _Handler:
     async def handler(request: web.Request) -> web.StreamResponse:
         path = request.match_info["path"]
         prefix, _, rest = path.partition("/")
-        # A page loaded before an update asks for the files of its own version: it gets the new ones, not kept.
+        # A page loaded before an update asks for files of its own version: it gets the new ones, unkept.
         versioned = re.fullmatch(r"\d[\w.+]*-[0-9a-f]{10}", prefix) is not None
         name = rest if versioned else path
         content = files.get(name)

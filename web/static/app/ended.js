@@ -21,7 +21,7 @@ export function showEnded({ title, text, symbol, offer, onGuest }) {
     const style = index === 0 ? "button primary large" : "button large";
     switch (what) {
       case "home":
-        return element("a", { class: style, href: "/" }, "First page");
+        return element("a", { class: style, href: "/" }, "Home");
       case "signin":
         return element("a", { class: style, href: `/signin?next=${encodeURIComponent(here)}` }, "Sign in");
       default: {

@@ -85,6 +85,8 @@ export class Grid {
   /** @param {boolean} still without motion, as when the window changes its size */
   #arrange(still) {
     const { clientWidth: width, clientHeight: height } = this.#stage;
+    // The page of the call is not shown (any more).
+    if (width === 0 || height === 0) return;
     const gap = width < 600 ? GAP_SMALL : GAP;
     const counts = { screens: this.#screens.size, tiles: this.#tiles.size };
     const layout = arrange(counts, { width, height }, gap);

@@ -18,6 +18,7 @@ export class LevelMeter {
     this.#source = null;
     if (!track || !globalThis.AudioContext) return;
     this.#context ??= new AudioContext();
+    this.resume();
     if (!this.#analyser) {
       this.#analyser = this.#context.createAnalyser();
       this.#analyser.fftSize = this.#samples.length;

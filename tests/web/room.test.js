@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { emptyRoom, participantOf, reduce, trackOf } from "../../web/static/chatter/room.js";
+
+function frozen(value) {
+  if (value && typeof value === "object") Object.values(Object.freeze(value)).forEach(frozen);
+  return value;
+}
+
+const ann = { id: "a", displayName: "Ann" };
+const bob = { id: "b", displayName: "Bob" };
+const camera = { id: "b:camera", clientId: "b", kind: "video", source: "camera", muted: false, sfu: false, encodings: [] };
+const room = frozen({ ...emptyRoom, clientId: "a", roomId: "r", participants: [ann, bob], tracks: [camera] });
+
+const table = {
+  "welcome replaces everything": [
+    { type: "welcome", clientId: "z", roomId: "q", roomMode: "auto", mode: "sfu", participants: [bob], tracks: [],
+      iceServers: [{ urls: "stun:x" }], limits: { participants: 3 } },
+    { clientId: "z", roomId: "q", mode: "sfu", participants: [bob], tracks: [], iceServers: [{ urls: "stun:x" }],
+      limits: { ...emptyRoom.limits, participants: 3 } },
+  ],
+  "a bare welcome is one of a peer-to-peer room": [
+    { type: "welcome", clientId: "z" },
+    { clientId: "z", roomId: "", roomMode: "p2p", mode: "p2p", participants: [], tracks: [] },
+  ],
+  "participants": [{ type: "participants", participants: [ann] }, { participants: [ann] }],
+  "somebody joins": [
+    { type: "presence", action: "join", clientId: "c", displayName: "Carla" },
+    { participants: [ann, bob, { id: "c", displayName: "Carla" }] },
+  ],
+  "somebody who is here joins again": [
+    { type: "presence", action: "join", clientId: "b", displayName: "Bob" },
+    { participants: [ann, bob] },
+  ],
+  "somebody leaves with their tracks": [
+    { type: "presence", action: "leave", clientId: "b" },
+    { participants: [ann], tracks: [] },
+  ],
+  "a new name": [
+    { type: "profile", clientId: "b", displayName: "Robert" },
+    { participants: [ann, { id: "b", displayName: "Robert" }] },
+  ],
+  "a track comes": [
+    { type: "tracks", action: "added", tracks: [{ ...camera, id: "b:screen", source: "screen" }] },
+    { tracks: [camera, { ...camera, id: "b:screen", source: "screen" }] },
+  ],
+  "a track changes": [
+    { type: "tracks", action: "updated", tracks: [{ ...camera, muted: true }] },
+    { tracks: [{ ...camera, muted: true }] },
+  ],
+  "a track goes": [{ type: "tracks", action: "removed", tracks: [camera] }, { tracks: [] }],
+  "another mode": [{ type: "mode", mode: "sfu" }, { mode: "sfu" }],
+};
+
+for (const [name, [message, expected]] of Object.entries(table))
+  test(name, () => {
+    const after = reduce(room, frozen(message));
+    for (const [field, value] of Object.entries(expected)) assert.deepEqual(after[field], value, field);
+  });
+
+for (const message of [{ type: "chat", text: "x" }, { type: "pong" }, { type: "of the future", participants: [] }])
+  test(`${message.type} leaves the room as it is`, () => assert.equal(reduce(room, message), room));
+
+test("finding", () => {
+  assert.equal(participantOf(room, "b"), bob);
+  assert.equal(participantOf(room, "x"), undefined);
+  assert.equal(trackOf(room, "b", "camera"), camera);
+  assert.equal(trackOf(room, "b", "screen"), undefined);
+});
