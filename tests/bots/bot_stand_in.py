@@ -94,6 +94,8 @@ class Server:
 
     def __init__(self) -> None:
         self.mode = "sfu"
+        self.silent = False
+        self.welcome: dict[str, Any] = {}
         self.clients: dict[str, Client] = {}
         self.tracks: dict[str, MediaStreamTrack] = {}
         self.announced: list[dict[str, Any]] = []
@@ -172,7 +174,8 @@ class Server:
         everybody = [*there, {"id": client.id, "displayName": client.name}]
         welcome = {"clientId": client.id, "roomId": "abc", "roomMode": "auto", "mode": self.mode}
         lists = {"participants": there, "tracks": self.announced, "iceServers": []}
-        await client.send(type="welcome", **welcome, **lists)
+        if not self.silent:
+            await client.send(**{"type": "welcome", **welcome, **lists, **self.welcome})
         await client.send(type="participants", participants=everybody)
         await self.broadcast(type="presence", action="join", clientId=client.id, displayName=client.name)
         self.clients[client.id] = client

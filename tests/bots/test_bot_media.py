@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 
-import bots
 import pytest
 from bot_stand_in import Colour, Server, luma
+
+import bots
 from bots import paths
 from bots.events import MediaChanged, ModeChanged, TrackAdded, TrackRemoved
 
@@ -29,7 +30,7 @@ async def until(condition, what):
     """Wait for a condition of another connection, which sends no signal of its own."""
     try:
         async with asyncio.timeout(WAIT):
-            while not condition():
+            while not condition():  # noqa: ASYNC110 - there is no event to wait for
                 await asyncio.sleep(0.02)
     except TimeoutError:
         pytest.fail(f"{what} did not happen within {WAIT} s")
