@@ -163,7 +163,7 @@ class SourceState:
     """A source's counters; what a receiver report needs (RFC 3550 section 6.4.1 and appendix A)."""
 
     packets: int = 0
-    """Each once: repeated ones count as SRTP_REPLAY only. Every packet counted here is offered to every route."""
+    """Each once: repeated ones count as SRTP_REPLAY only. Each is offered to every route."""
     bytes: int = 0
     """Of RTP packets as they came out of SRTP, headers included."""
     first_sequence_number: int = 0
