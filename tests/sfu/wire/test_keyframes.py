@@ -1,8 +1,8 @@
 """Where keyframes begin: tables of payloads, and streams as real encoders and packetisers write them.
 
-tests/data/rtp holds eight frames of each codec, encoded and packetised by FFmpeg 8.1 (libvpx, libx264 and
-SVT-AV1), the first and the fifth as keyframes; its length in two bytes goes before each packet. FFmpeg writes
-VP9 descriptors without the P bit, so VP9 has its table only.
+Each file in tests/data/rtp holds the unprotected RTP of one sender; a packet follows its length in two bytes.
+FFmpeg 8.1 (libvpx, libx264, SVT-AV1) cuts keyframes into many packets; it writes VP9 descriptors without the
+P bit, so there is no VP9 of it. Chromium 156 adds header extensions and padding without payload.
 """
 
 from pathlib import Path
@@ -102,20 +102,39 @@ def load(name: str) -> list[bytes]:
     return packets
 
 
-@pytest.mark.parametrize("codec", ["vp8", "h264", "av1"])
-def test_stream(codec: str) -> None:
-    frames: dict[int, list[bool]] = {}
-    for packet in load(codec):
+STREAMS = [
+    ("ffmpeg-vp8", 8, {0, 4}),
+    ("ffmpeg-h264", 8, {0, 4}),
+    ("ffmpeg-av1", 8, {0, 4}),
+    ("chromium-vp8", 9, {0, 6}),
+    ("chromium-vp9", 9, {0, 6}),
+    ("chromium-h264", 9, {0, 6}),
+    ("chromium-av1", 9, {0, 7}),
+]
+
+
+@pytest.mark.parametrize(("name", "frames", "keyframes"), STREAMS, ids=[row[0] for row in STREAMS])
+def test_stream(name: str, frames: int, keyframes: set[int]) -> None:
+    found: dict[int, list[bool]] = {}
+    for packet in load(name):
         _, start = rtp.payload_offset(packet)
         timestamp = int.from_bytes(packet[4:8], "big")
-        found = DETECTORS[codec](packet, start, rtp.payload_end(packet, start))
-        frames.setdefault(timestamp, []).append(found)
-    assert len(frames) == 8
-    # One packet of a keyframe says so, its first.
-    for number, found in enumerate(frames.values()):
-        assert found[0] is (number in (0, 4))
-        assert not any(found[1:])
-    assert len(next(iter(frames.values()))) > 2
+        begins = DETECTORS[name.split("-")[1]](packet, start, rtp.payload_end(packet, start))
+        found.setdefault(timestamp, []).append(begins)
+    assert len(found) == frames
+    # Of a keyframe's packets the first says so, and no other.
+    for number, packets in enumerate(found.values()):
+        assert packets == [number in keyframes] + [False] * (len(packets) - 1)
+
+
+def test_padding_of_a_real_sender() -> None:
+    packets = load("chromium-vp8")
+    starts = [rtp.payload_offset(packet)[1] for packet in packets]
+    empty = [rtp.payload_end(packet, start) == start for packet, start in zip(packets, starts, strict=True)]
+    assert sum(empty) == 22
+    # Transport-wide sequence numbers (id 4) count through all of them.
+    numbers = [rtp.find_extension(packet, 4) for packet in packets]
+    assert numbers == [number.to_bytes(2, "big") for number in range(1, len(packets) + 1)]
 
 
 @pytest.mark.parametrize(
