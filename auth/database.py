@@ -7,14 +7,24 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from sqlalchemy import URL, event, text
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 # Seconds that a request waits for a free connection, or a writer for SQLite's lock.
 POOL_TIMEOUT = 10.0
 BUSY_TIMEOUT = 5.0
 
+# Seconds that PostgreSQL may take to answer a connection attempt, or one statement.
+CONNECT_TIMEOUT = 10.0
+COMMAND_TIMEOUT = 30.0
+
 # SQLite has one writer; a few readers beside it are plenty.
 SQLITE_CONNECTIONS = 4
+
+
+class DatabaseUnavailableError(Exception):
+    """The database cannot be reached, or is too busy to answer in time."""
 
 
 class Database:
@@ -24,14 +34,20 @@ class Database:
         """`url` is `sqlite+aiosqlite:///…` or `postgresql+asyncpg://…`. It connects when needed."""
         self.url = url
         self._min = min_connections
-        self.engine = create_engine(url, max_connections)
+        self.engine = create_engine(url, max_connections, COMMAND_TIMEOUT)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """A session whose work is committed at the end, or rolled back when an exception leaves the block."""
-        async with self._sessions() as session, session.begin():
-            yield session
+        """A session whose work is committed at the end, or rolled back when an exception leaves the block.
+
+        Raises DatabaseUnavailableError.
+        """
+        try:
+            async with self._sessions() as session, session.begin():
+                yield session
+        except (OperationalError, InterfaceError, PoolTimeoutError, OSError, TimeoutError) as exc:
+            raise DatabaseUnavailableError(str(getattr(exc, "orig", None) or exc)) from exc
 
     async def connect(self) -> None:
         """Open the least number of connections. Raise OSError or SQLAlchemyError if there is no database."""
@@ -45,11 +61,16 @@ class Database:
         await self.engine.dispose()
 
 
-def create_engine(url: URL, max_connections: int = 1) -> AsyncEngine:
-    """Return an engine for `url` with a pool of at most `max_connections`."""
+def create_engine(url: URL, max_connections: int = 1, command_timeout: float | None = None) -> AsyncEngine:
+    """Return an engine for `url` with a pool of at most `max_connections`.
+
+    `command_timeout` bounds each statement in seconds; None is for migrations, which may take long. What is
+    in the rows stays out of error messages.
+    """
     if url.get_backend_name() == "sqlite":
         engine = create_async_engine(
             url,
+            hide_parameters=True,
             pool_size=SQLITE_CONNECTIONS,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT,
@@ -58,7 +79,13 @@ def create_engine(url: URL, max_connections: int = 1) -> AsyncEngine:
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         return engine
     return create_async_engine(
-        url, pool_size=max_connections, max_overflow=0, pool_timeout=POOL_TIMEOUT, pool_pre_ping=True
+        url,
+        hide_parameters=True,
+        pool_size=max_connections,
+        max_overflow=0,
+        pool_timeout=POOL_TIMEOUT,
+        pool_pre_ping=True,
+        connect_args={"timeout": CONNECT_TIMEOUT, "command_timeout": command_timeout},
     )
 
 

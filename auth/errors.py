@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from auth.database import DatabaseUnavailableError
+
 LOG = logging.getLogger(__name__)
 
 HTTP_CODES = {
@@ -23,6 +25,9 @@ HTTP_CODES = {
     500: "internal_error",
     503: "unavailable",
 }
+
+# What is logged and counted when nobody is there to be answered any more (as nginx does).
+CLIENT_GONE = 499
 
 
 class ApiError(Exception):
@@ -80,8 +85,18 @@ async def error_middleware(request: web.Request, handler: Handler) -> web.Stream
         if exc.status < 400 or wants_html(request):
             raise
         return describe(request, exc).response()
-    except Exception:
+    except DatabaseUnavailableError as exc:
+        LOG.error("The database is unavailable", extra={"reason": str(exc), "path": request.path})
+        message = "The server cannot reach its database; try again in a few seconds."
+        return ApiError(503, "database_unavailable", message, {"Retry-After": "5"}).response()
+    except Exception as exc:
+        if isinstance(exc, ConnectionError) and _is_gone(request):
+            LOG.debug("The client went away", extra={"reason": str(exc), "path": request.path})
+            return ApiError(CLIENT_GONE, "client_gone", "The client went away.").response()
         LOG.exception("The request failed", extra={"method": request.method, "path": request.path})
-        return ApiError(
-            500, "internal_error", "Something went wrong on the server; try again later."
-        ).response()
+        message = "Something went wrong on the server; try again later."
+        return ApiError(500, "internal_error", message).response()
+
+
+def _is_gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()

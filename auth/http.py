@@ -134,7 +134,8 @@ def _signed_in(request: web.Request, result: SignedIn) -> web.Response:
 
 def _is_https(request: web.Request) -> bool:
     # A proxy that terminates TLS says so; a forged header only makes the cookie stricter.
-    return request.secure or request.headers.get("X-Forwarded-Proto", "").lower() == "https"
+    forwarded = request.headers.get("X-Forwarded-Proto", "").partition(",")[0].strip().lower()
+    return request.secure or forwarded == "https"
 
 
 def _iso(at: datetime) -> str:

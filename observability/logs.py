@@ -9,6 +9,7 @@ from typing import Any, Literal, TextIO
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
 from observability.exchange import Answer, when_answered
@@ -46,6 +47,9 @@ def configure_logging(level: str, log_format: LogFormat, stream: TextIO) -> None
     handler.setFormatter(make_formatter(console, stream.isatty()))
     root.addHandler(handler)
     root.setLevel(level.upper())
+    server = logging.getLogger("aiohttp.server")
+    if not any(isinstance(known, MalformedRequests) for known in server.filters):
+        server.addFilter(MalformedRequests())
     # Loggers of structlog go the same way.
     structlog.configure(
         processors=[
@@ -60,6 +64,20 @@ def configure_logging(level: str, log_format: LogFormat, stream: TextIO) -> None
     )
     for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+class MalformedRequests(logging.Filter):
+    """Says in a line what aiohttp says in a traceback: that somebody sent what is not HTTP."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        exc = record.exc_info[1] if record.exc_info else None
+        if isinstance(exc, HttpProcessingError):
+            record.levelno, record.levelname = logging.INFO, "INFO"
+            record.msg, record.args = "A request was not HTTP", None
+            record.reason = " ".join(exc.message.split())[:200]
+            record.exc_info = None
+            return logging.getLogger().isEnabledFor(logging.INFO)
+        return True
 
 
 def make_formatter(console: bool, colors: bool = False) -> logging.Formatter:

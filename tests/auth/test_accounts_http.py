@@ -1,13 +1,17 @@
+import asyncio
 import json
+import logging
 from datetime import UTC, datetime, timedelta
 
 import jwt
 import pytest
+from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestClient, TestServer
 from blockbuster import blockbuster_ctx
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from auth.models import RefreshToken, User
+from auth.service import hash_token
 from chatter.app import DATABASE, create_app
 
 ALICE = {"username": "alice", "password": "securepassword"}
@@ -232,6 +236,42 @@ async def test_accounts_last(make_settings):
     async with TestClient(TestServer(create_app(settings))) as client:
         assert (await client.get("/auth/sessions", headers=bearer(body))).status == 200
         assert (await client.post("/auth/login", json=ALICE, headers=LAPTOP)).status == 200
+
+
+async def test_a_database_that_fails_is_told_and_logged_without_secrets(client, caplog):
+    token = refresh_cookie(await register(client)).value
+    async with client.app[DATABASE].engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE refresh_tokens RENAME TO away"))
+    response = await client.post("/auth/refresh")
+    assert await error_of(response) == (503, "database_unavailable")
+    assert response.headers["Retry-After"] == "5"
+    assert "no such table" in caplog.records[-2].reason
+    assert hash_token(token) not in caplog.text
+    assert (await client.get("/health")).status == 200
+
+
+async def test_a_client_that_goes_away_is_no_failure(make_settings, caplog):
+    # As it is served: the test server would cancel the route.
+    runner = web.AppRunner(create_app(make_settings()))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(
+        b"POST /auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        b"X-Device-ID: d\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n"
+    )
+    # The route is waiting for the body.
+    assert await asyncio.wait_for(reader.readline(), 10) == b"HTTP/1.1 100 Continue\r\n"
+    writer.close()
+    gone = 'http_requests_total{method="POST",path="/auth/login",status="499"} 1.0'
+    async with asyncio.timeout(10), ClientSession() as http:
+        metrics = ""
+        while gone not in metrics:
+            async with http.get(f"http://{host}:{port}/metrics") as response:
+                metrics = await response.text()
+    await runner.cleanup()
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 async def test_nothing_blocks_the_event_loop(client):

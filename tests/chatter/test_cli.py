@@ -1,5 +1,6 @@
 import logging
 import sys
+from types import ModuleType
 
 import pytest
 import structlog
@@ -107,7 +108,24 @@ def test_a_database_that_is_away_is_one_sentence(capsys, monkeypatch, unused_tcp
     assert err.count("\n") == 1
 
 
-def test_the_bot_is_loaded_only_when_asked_for(monkeypatch, capsys):
+def test_the_bot_is_loaded_only_when_asked_for(monkeypatch):
     monkeypatch.delitem(sys.modules, "bots.cli", raising=False)
     main(["migrate", "status"])
     assert "bots.cli" not in sys.modules
+
+
+def test_the_bot_has_its_own_options_and_exit_code(monkeypatch):
+    seen = []
+    bot = ModuleType("bots.cli")
+    bot.add_arguments = lambda parser: parser.add_argument("url")
+    bot.run = lambda args: seen.append(args.url) or 3
+    monkeypatch.setitem(sys.modules, "bots.cli", bot)
+    assert main(["bot", "http://localhost:8080/r/abc"]) == 3
+    assert seen == ["http://localhost:8080/r/abc"]
+
+
+def test_the_real_bot_fits_in(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["bot", "--help"])
+    assert caught.value.code == 0
+    assert "usage: chatter bot" in capsys.readouterr().out

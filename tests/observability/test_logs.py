@@ -5,9 +5,10 @@ import logging
 import sys
 
 import pytest
+import structlog
 from aiohttp.test_utils import TestClient, TestServer
 
-from observability.logs import ACCESS, logging_middleware, make_formatter
+from observability.logs import ACCESS, configure_logging, logging_middleware, make_formatter
 
 
 @pytest.fixture
@@ -100,6 +101,53 @@ def test_a_traceback_is_one_field_without_secrets():
     parsed = json.loads(line)
     assert parsed["message"] == "It broke"
     assert parsed["exception"].endswith("ValueError: no good: /ws/a?token=[redacted]")
+
+
+@pytest.fixture
+def process_logs():
+    """Logging of the whole process into a text, put back at the end."""
+    root, server, access = map(logging.getLogger, (None, "aiohttp.server", "aiohttp.access"))
+    handlers, level, filters = root.handlers[:], root.level, (server.filters[:], access.filters[:])
+    stream = io.StringIO()
+    yield stream
+    root.handlers[:] = handlers
+    server.filters[:], access.filters[:] = filters
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.mark.parametrize(("level", "count"), [("info", 1), ("warning", 0)])
+@pytest.mark.parametrize(
+    "sent",
+    [b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"a" * 70_000 + b"\r\n\r\n"],
+)
+async def test_what_is_not_http_costs_a_line_at_most(logged, process_logs, level, count, sent):
+    configure_logging(level, "json", process_logs)
+    # The test server's own.
+    logging.getLogger("aiohttp.access").addFilter(lambda record: False)
+    reader, writer = await asyncio.open_connection(logged.host, logged.port)
+    writer.write(sent)
+    assert (await asyncio.wait_for(reader.read(100), 10)).startswith(b"HTTP/1.0 400")
+    writer.close()
+    written = [json.loads(line) for line in process_logs.getvalue().splitlines()]
+    assert [(line["level"], line["message"]) for line in written] == [
+        ("info", "A request was not HTTP")
+    ] * count
+    assert all(len(line["reason"]) <= 200 for line in written)
+
+
+@pytest.mark.parametrize("log_format", ["json", "auto"])
+def test_loggers_of_both_kinds_go_the_same_way(process_logs, log_format):
+    configure_logging("info", log_format, process_logs)
+    logging.getLogger("chatter").info("one", extra={"room": "a"})
+    structlog.get_logger("sfu").warning("two", room="b", token="secret")
+    structlog.get_logger("sfu").debug("three")
+    written = [json.loads(line) for line in process_logs.getvalue().splitlines()]
+    assert [(line["level"], line["logger"], line["message"], line["room"]) for line in written] == [
+        ("info", "chatter", "one", "a"),
+        ("warning", "sfu", "two", "b"),
+    ]
+    assert written[1]["token"] == "[redacted]"
 
 
 def test_the_console_is_readable_and_keeps_secrets_too():
