@@ -1,7 +1,7 @@
 """A test picture that says when it was made: moving bars, and the time as black and white blocks. No IO.
 
-The top of the picture is a row of blocks, one bit each, the highest first: 32 bits of milliseconds and 8 of a
-check sum. A receiver reads them back and knows how old the picture is, through any codec and scaling.
+The top of the picture is two rows of blocks, one bit each, the highest first: 32 bits of milliseconds and 8
+of a check sum. A receiver reads them back and knows how old the picture is, through any codec and scaling.
 """
 
 from __future__ import annotations
@@ -12,13 +12,18 @@ TIME_BITS = 32
 CHECK_BITS = 8
 BLOCKS = TIME_BITS + CHECK_BITS
 
+COLUMNS = 20
+"""Blocks in a row: at 320 pixels a block is a macroblock, and smaller ones suffer from the codec."""
+
+_ROWS = BLOCKS // COLUMNS
+
 _BLACK, _WHITE = 16, 235
 """Luma of the blocks: the ends of the video range (ITU-R BT.601)."""
 
 _THRESHOLD = (_BLACK + _WHITE) // 2
 _CHECK_SEED = 0xA5
 _MASK = (1 << TIME_BITS) - 1
-_MINIMUM_WIDTH = 4 * BLOCKS
+_MINIMUM_WIDTH = 8 * COLUMNS
 _BARS = 8
 _SECONDS_PER_ROUND = 4.0
 
@@ -29,7 +34,7 @@ def _check(time_ms: int) -> int:
 
 def _size(width: int) -> int:
     """The side of a block in pixels, rounded down."""
-    return width // BLOCKS
+    return width // COLUMNS
 
 
 class Picture:
@@ -49,24 +54,26 @@ class Picture:
 
     def draw(self, time_ms: int) -> VideoFrame:
         """The picture of a moment, in milliseconds since 1970; it says them modulo 2^32."""
-        band = self._band(time_ms)
+        bands = self._bands(time_ms)
         offset = int(time_ms / 1000 % _SECONDS_PER_ROUND / _SECONDS_PER_ROUND * self.width) & ~1
         row = self._bars[offset : offset + self.width]
-        band_height = _size(self.width) * 2
+        block = _size(self.width)
         frame = VideoFrame(self.width, self.height, "yuv420p")
         luma, *chroma = frame.planes
         pad = bytes(luma.line_size - self.width)
-        luma.update((band + pad) * band_height + (row + pad) * (self.height - band_height))
+        top = b"".join((band + pad) * block for band in bands)
+        luma.update(top + (row + pad) * (self.height - block * len(bands)))
         for plane, value in zip(chroma, self._colours, strict=True):
             plane.update(value * plane.buffer_size)
         return frame
 
-    def _band(self, time_ms: int) -> bytes:
+    def _bands(self, time_ms: int) -> list[bytes]:
         time_ms &= _MASK
         bits = time_ms << CHECK_BITS | _check(time_ms)
         size = _size(self.width)
-        blocks = (bytes([_WHITE if bits >> i & 1 else _BLACK]) * size for i in reversed(range(BLOCKS)))
-        return b"".join(blocks).ljust(self.width, bytes([_BLACK]))
+        blocks = [bytes([_WHITE if bits >> i & 1 else _BLACK]) * size for i in reversed(range(BLOCKS))]
+        rows = (b"".join(blocks[i * COLUMNS : (i + 1) * COLUMNS]) for i in range(_ROWS))
+        return [row.ljust(self.width, bytes([_BLACK])) for row in rows]
 
 
 def read_time(frame: VideoFrame) -> int | None:
@@ -74,17 +81,20 @@ def read_time(frame: VideoFrame) -> int | None:
 
     The picture may have been scaled; it must still be `yuv420p` or `nv12`, as decoders give it.
     """
-    size = frame.width / BLOCKS
-    if size < 2 or frame.height < 2 * size:
+    block = _size(frame.width)
+    if block < 2 or frame.height < _ROWS * block:
         return None
     plane = frame.planes[0]
     luma = memoryview(plane)
-    start = int(size) * plane.line_size  # The middle of the band, which is two blocks high.
+    # The middle of each block: codecs blur the edges.
+    margin, inner = block // 4, max(1, block // 2)
     bits = 0
-    # Blocks have whole pixels, so they are a little narrower than their share of the width.
-    block = frame.width // BLOCKS
     for i in range(BLOCKS):
-        bits = bits << 1 | (luma[start + i * block + block // 2] > _THRESHOLD)
+        row, column = divmod(i, COLUMNS)
+        lines = range(row * block + margin, row * block + margin + inner)
+        left = column * block + margin
+        total = sum(sum(luma[y * plane.line_size + left : y * plane.line_size + left + inner]) for y in lines)
+        bits = bits << 1 | (total > _THRESHOLD * inner * inner)
     time_ms = bits >> CHECK_BITS
     return time_ms if bits & 0xFF == _check(time_ms) else None
 

@@ -35,7 +35,7 @@ def test_a_picture_without_a_time():
     assert read_time(av.VideoFrame(16, 16, "yuv420p")) is None
 
 
-@pytest.mark.parametrize("size", [(320, 180), (640, 360)])
+@pytest.mark.parametrize("size", [(320, 180), (480, 270), (640, 360)])
 def test_the_time_survives_the_codec(size):
     encoder, decoder, picture, seen = Vp8Encoder(), Vp8Decoder(), Picture(*size), []
     for i in range(30):

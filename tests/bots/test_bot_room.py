@@ -81,9 +81,8 @@ async def test_chat_goes_both_ways():
 
 async def test_a_refused_chat_message():
     def refuse(server, client, message):
-        return client.send(
-            type="error", code="invalid_field", message="text is too long", request="chat", id=message["id"]
-        )
+        refusal = {"code": "invalid_field", "message": "text is too long", "request": "chat"}
+        return client.send(type="error", id=message["id"], **refusal)
 
     async with Server() as server, bots.Room.join(server.url) as room:
         server.script = refuse
@@ -120,7 +119,7 @@ async def test_who_comes_and_goes():
 async def test_a_lost_connection_ends_everything_that_waits():
     async with Server() as server, bots.Room.join(server.url) as room:
         waiting = [
-            asyncio.create_task(anext(room.events())),
+            asyncio.create_task(read_all(room.events())),
             asyncio.create_task(anext(room.messages())),
             asyncio.create_task(room.track("x:camera")),
             asyncio.create_task(room.wait_for_track()),
