@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sfu.plane import PlaneKind
+
 
 @dataclass(frozen=True, slots=True)
 class MediaConfig:
@@ -13,6 +15,10 @@ class MediaConfig:
     """Address to listen on; empty for all addresses, IPv6 and IPv4."""
     port: int = 10000
     """UDP port of all media; 0 takes a free one (for tests)."""
+    plane: PlaneKind = "auto"
+    """What moves packets: "fast" (compiled), "reference" (Python), or "auto": compiled where it was built."""
+    threads: int = 0
+    """Of the compiled plane; 0 for one per core."""
     announced_addresses: tuple[str, ...] = ()
     """IP addresses to offer instead of those of the interfaces: behind NAT or in a container."""
     video_codecs: tuple[str, ...] = ("VP8", "H264", "VP9", "AV1")

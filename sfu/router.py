@@ -71,6 +71,8 @@ class Router:
         """
         remote = read_offer(offer.sdp, publish=offer.publish, config=self._config)
         former = self.transports.get(participant_id)
+        if former is not None and former.remote.fingerprints != remote.fingerprints:
+            former = None  # a new connection: its lines have nothing to do with the old ones
         sources = assign_sources(
             remote.media,
             offer.publish,
@@ -268,10 +270,13 @@ class Router:
         producer = transport.producer_of(packet)
         if producer is None:
             return False
+        ssrc = int.from_bytes(packet[8:12], "big")
+        if ssrc in producer.streams:
+            return True  # one of several that were on their way when the first was attributed
         codec = producer.codecs_by_payload_type().get(packet[1] & 0x7F)
         if codec is None:
             return False
-        stream = self._add_stream(transport, producer, int.from_bytes(packet[8:12], "big"), codec.clock_rate)
+        stream = self._add_stream(transport, producer, ssrc, codec.clock_rate)
         for consumer, owner in self._consumers_of(producer):
             self._feed(owner, consumer, now)
         return stream is not None

@@ -185,6 +185,10 @@ class Worker:
     def receive(self, datagram: bytes, address: Address, now: float) -> None:
         """A datagram from the media port, whatever it is."""
         self._plane.receive(datagram, address, now)
+        self.handle_punts(now)
+
+    def handle_punts(self, now: float) -> None:
+        """Do what the plane has left to us."""
         for punt in self._plane.take_punts():
             self._handle(punt, now)
 
@@ -239,8 +243,7 @@ class Worker:
             self._plane.drop(Drop.UNKNOWN_SSRC)
             return
         self._plane.replay(connection.transport.row, packet, now)
-        for punt in self._plane.take_punts():
-            self._handle(punt, now)
+        self.handle_punts(now)
         self._request_keyframes(connection.router, now)
 
     def _handle_rtcp(self, connection: _Connection, data: bytes, now: float) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
 
 import structlog
 
@@ -14,13 +16,17 @@ from sfu.events import Event
 from sfu.identifiers import Identifiers
 from sfu.net.addresses import host_candidates, interface_addresses
 from sfu.net.dtls import Certificate, DtlsEndpoint
-from sfu.net.udp import UdpSocket
+from sfu.net.port import MediaPort, NativePort, PythonPort
 from sfu.offer import Answer, Offer
 from sfu.plane import create_plane
-from sfu.plane.interface import Address, Drop, SrtpKeys
+from sfu.plane.interface import SrtpKeys
+from sfu.plane.reference import ReferencePlane
 from sfu.stats import RoomStats
 from sfu.transport import Transport
 from sfu.worker import Worker
+
+if TYPE_CHECKING:
+    from sfu.plane._fast import FastPlane
 
 # The grain of everything that is timed: keyframe retries, reports, consent.
 TICK = 0.05
@@ -47,20 +53,27 @@ class MediaServer:
         self._stopping: set[asyncio.Task[None]] = set()
         self._listeners: list[Callable[[Event], None]] = []
         self._events: deque[Event] = deque()
+        plane = create_plane(config.plane)
         self._worker = Worker(
             config,
-            plane=create_plane(),
+            plane=plane,
             dtls=self,
             identifiers=Identifiers(random.SystemRandom()),
             emit=self._emit,
         )
-        self._socket = UdpSocket(config.host, config.port, self._receive)
+        self._port: MediaPort
+        if isinstance(plane, ReferencePlane):
+            self._port = PythonPort(self._worker, config.host, config.port)
+        else:
+            self._port = NativePort(
+                self._worker, cast("FastPlane", plane), config.host, config.port, _threads(config)
+            )
         self._timer = self._loop.call_later(TICK, self._tick)
 
     @property
     def port(self) -> int:
         """The UDP port of all media."""
-        return self._socket.port
+        return self._port.number
 
     # What the owner asks
 
@@ -122,7 +135,7 @@ class MediaServer:
                 task.cancel()
         self._timer.cancel()
         self._flush()
-        self._socket.close()
+        self._port.close()
 
     # What the worker asks (worker.DtlsSide)
 
@@ -162,30 +175,21 @@ class MediaServer:
 
     # The socket and the clock
 
-    def _receive(self, datagrams: list[tuple[bytes, Address]]) -> None:
-        now = self._loop.time()
-        for data, address in datagrams:
-            self._worker.receive(data, address, now)
-        self._flush()
-
     def _tick(self) -> None:
         self._timer = self._loop.call_later(TICK, self._tick)
         self._worker.tick(self._loop.time())
         self._flush()
 
     def _flush(self) -> None:
-        """Send what there is to send. After every call of the worker: nothing waits for the next one."""
-        for data, address in self._worker.take_datagrams():
-            sent = self._socket.send(data, address)
-            if not sent:
-                self._worker.drop(Drop.SEND_WOULD_BLOCK if sent is False else Drop.SEND_FAILED)
+        """After every call of the worker: nothing that it sends waits for the next one."""
+        self._port.flush()
 
     def _candidates(self, local: bool) -> tuple[tuple[str, int], ...]:
         addresses = host_candidates(
             interface_addresses(),
             host=self._config.host,
             announced=self._config.announced_addresses,
-            ipv6=self._socket.ipv6,
+            ipv6=self._port.ipv6,
             local=local,
         )
         return tuple((address, self.port) for address in addresses)
@@ -201,3 +205,7 @@ class MediaServer:
         )
         for listener in self._listeners:
             listener(event)
+
+
+def _threads(config: MediaConfig) -> int:
+    return config.threads or len(os.sched_getaffinity(0))

@@ -62,6 +62,8 @@ class Drop(enum.StrEnum):
     """More than 1356 bytes with the subscriber's header extensions."""
     SRTP_PROTECT = "srtp_protect"
     """The SRTP library refused to protect it."""
+    PUNT_QUEUE_FULL = "punt_queue_full"
+    """The control side has not taken its punts for long: what is not media waits no longer."""
     # The socket, counted by the IO side with `drop`.
     SEND_WOULD_BLOCK = "send_would_block"
     SEND_FAILED = "send_failed"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import pylibsrtp
+from pylibsrtp import _binding
+from pylibsrtp._binding import ffi, lib
 
 from sfu.plane.interface import Drop, SrtpKeys, SrtpProfile
 from sfu.streams.sequence import WINDOW
@@ -68,3 +72,31 @@ def rtcp_drop(error: pylibsrtp.Error) -> Drop:
     if "parsing" in text or "parameter" in text:
         return Drop.MALFORMED_RTCP
     return Drop.SRTCP_AUTH
+
+
+_FUNCTIONS = (
+    "srtp_protect",
+    "srtp_unprotect",
+    "srtp_protect_rtcp",
+    "srtp_unprotect_rtcp",
+    "srtp_remove_stream",
+)
+
+
+def functions() -> dict[str, int]:
+    """The addresses of libsrtp's functions in the pylibsrtp wheel, for the compiled plane.
+
+    Raises ImportError where it is not a libsrtp 2, whose signatures the plane is written for.
+    """
+    # The binding does not name this function, its library has it.
+    tell = ctypes.CDLL(_binding.__file__).srtp_get_version_string
+    tell.restype = ctypes.c_char_p
+    version = tell().decode()
+    if not version.startswith("libsrtp2 2."):
+        raise ImportError(f"pylibsrtp carries {version!r}, the compiled plane needs libsrtp 2")
+    return {name: int(ffi.cast("uintptr_t", ffi.addressof(lib, name))) for name in _FUNCTIONS}
+
+
+def pointer(session: pylibsrtp.Session) -> int:
+    """The address of a session's state. It is valid as long as the session is."""
+    return int(ffi.cast("uintptr_t", session._srtp[0]))

@@ -4,9 +4,10 @@ import pytest
 from plane_world import World
 
 from sfu.plane.interface import Plane
+from sfu.plane._fast import FastPlane
 from sfu.plane.reference import ReferencePlane
 
-PLANES: list[Callable[[], Plane]] = [ReferencePlane]
+PLANES: list[Callable[[], Plane]] = [ReferencePlane, FastPlane]
 
 
 @pytest.fixture(params=PLANES, ids=lambda create: create.__name__)

@@ -1,0 +1,689 @@
+# cython: language_level=3, embedsignature=False, binding=True
+"""The compiled plane: rows and rules in C (native/), programmed from here. See sfu.plane.interface."""
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy, memset
+
+import os
+
+from sfu.plane import srtp as sessions
+from sfu.plane.interface import Drop, Punt, PuntKind, RouteState, SourceState
+
+cdef extern from "native/drop.h":
+    int DROP_COUNT
+    const char *drop_name(int reason)
+
+cdef extern from "native/address.h":
+    ctypedef struct address_t:
+        uint16_t port
+    bint address_parse(const char *text, uint16_t port, address_t *address)
+    void address_format(const address_t *address, char *text)
+    ctypedef struct address_table_t:
+        size_t count
+
+cdef extern from "native/srtp.h":
+    ctypedef int (*srtp_process_t)(void *session, void *packet, int *size)
+    ctypedef int (*srtp_remove_stream_t)(void *session, unsigned int ssrc)
+    ctypedef struct srtp_t:
+        srtp_process_t protect
+        srtp_process_t unprotect
+        srtp_process_t protect_rtcp
+        srtp_process_t unprotect_rtcp
+        srtp_remove_stream_t remove_stream
+
+cdef extern from "native/rtp.h":
+    int MAX_DATAGRAM
+    int CODEC_OTHER
+    int CODEC_VP8
+    int CODEC_VP9
+    int CODEC_H264
+    int CODEC_AV1
+
+cdef extern from "native/reception.h":
+    ctypedef struct reception_t:
+        int64_t first
+        int64_t highest
+        uint64_t packets
+        uint64_t bytes
+        double jitter
+        double last_packet
+
+cdef extern from "native/plane.h":
+    ctypedef struct pthread_rwlock_t:
+        pass
+    int pthread_rwlock_wrlock(pthread_rwlock_t *lock) nogil
+    int pthread_rwlock_unlock(pthread_rwlock_t *lock) nogil
+
+    ctypedef struct source_t:
+        bint is_video
+        uint8_t codecs[128]
+        reception_t reception
+        uint64_t keyframes
+
+    ctypedef struct transport_t:
+        void *receive
+        void *send
+        size_t address_count
+
+    ctypedef struct route_t:
+        uint8_t mid_id
+        uint8_t mid_size
+        uint8_t mid[255]
+        uint8_t payload_types[128]
+        uint8_t extensions[256]
+        bint paused
+        bint awaiting_keyframe
+        bint anchored
+        bint sent
+        uint32_t timestamp_offset
+        uint32_t last_timestamp
+        int64_t highest
+        uint64_t offered
+        uint64_t packets
+        uint64_t bytes
+        uint64_t payload_bytes
+        uint64_t drops[64]
+
+    ctypedef enum punt_kind_t:
+        PUNT_STUN
+        PUNT_DTLS
+        PUNT_RTCP
+        PUNT_UNKNOWN_SSRC
+        PUNT_KEYFRAME
+
+    ctypedef struct punt_t:
+        punt_t *next
+        punt_kind_t kind
+        bint has_address
+        address_t address
+        int64_t transport
+        int64_t source
+        size_t size
+        uint8_t data[1]
+
+    ctypedef struct kept_t:
+        kept_t *next
+        address_t address
+        size_t size
+        uint8_t data[1]
+
+    ctypedef struct lane_t:
+        uint64_t drops[64]
+
+    ctypedef struct plane_t:
+        pthread_rwlock_t lock
+        address_table_t addresses
+        bint pad
+        lane_t control
+
+    bint plane_init(plane_t *plane, const srtp_t *srtp, uint64_t seed)
+    void plane_free(plane_t *plane)
+    transport_t *transport_new(int64_t id)
+    void transport_free(transport_t *transport)
+    bint plane_bind(plane_t *plane, transport_t *transport, const address_t *address)
+    void plane_unbind(plane_t *plane, transport_t *transport, const address_t *address)
+    void plane_release_addresses(plane_t *plane, transport_t *transport)
+    source_t *source_new(transport_t *transport, int64_t id, uint32_t ssrc, uint32_t clock_rate)
+    void plane_remove_source(plane_t *plane, source_t *source)
+    route_t *route_new(transport_t *transport, uint32_t ssrc, uint32_t clock_rate, uint16_t first_sequence)
+    bint route_feed(route_t *route, source_t *source, bint await_keyframe)
+    void route_pause(route_t *route, bint paused)
+    void route_free(route_t *route)
+    void lane_receive(lane_t *lane, uint8_t *data, size_t size, const address_t *address, double now) nogil
+    void lane_forward(lane_t *lane, double now) nogil
+    bint lane_replay(lane_t *lane, transport_t *transport, const uint8_t *data, size_t size, double now) nogil
+    void lane_send_rtcp(lane_t *lane, transport_t *transport, const uint8_t *data, size_t size) nogil
+    void lane_send(lane_t *lane, const uint8_t *data, size_t size, const address_t *address) nogil
+    punt_t *plane_take_punts(plane_t *plane)
+    kept_t *plane_take_kept(plane_t *plane)
+
+cdef extern from "native/port.h":
+    int AF_INET6
+    int MAX_THREADS
+    int MAX_INJECTED
+    ctypedef struct port_counters_t:
+        uint64_t batches
+        uint64_t received
+        uint64_t sent
+        uint64_t send_calls
+        uint64_t segmented
+        uint64_t refused
+        uint64_t busy_ns
+    ctypedef struct port_thread_t:
+        lane_t lane
+        port_counters_t counters
+    ctypedef struct port_t:
+        int family
+        uint16_t number
+        int wake
+        bint segment
+        size_t thread_count
+        port_thread_t *threads[64]
+        int injected[64]
+        size_t injected_count
+        size_t injected_at
+    int port_open(port_t *port, plane_t *plane, const char *host, uint16_t number, size_t threads, bint segment)
+    void port_close(port_t *port) nogil
+
+
+_DROPS = tuple(Drop(drop_name(reason).decode()) for reason in range(DROP_COUNT))
+_CODECS = {"VP8": CODEC_VP8, "VP9": CODEC_VP9, "H264": CODEC_H264, "AV1": CODEC_AV1}
+_PUNTS = {
+    PUNT_STUN: PuntKind.STUN,
+    PUNT_DTLS: PuntKind.DTLS,
+    PUNT_RTCP: PuntKind.RTCP,
+    PUNT_UNKNOWN_SSRC: PuntKind.UNKNOWN_SSRC,
+    PUNT_KEYFRAME: PuntKind.KEYFRAME,
+}
+
+
+cdef int _read_address(object address, address_t *out) except -1:
+    host, port = address
+    encoded = host.encode()
+    if not address_parse(encoded, port, out):
+        raise ValueError(f"address {host!r} is no IP address")
+    return 0
+
+
+cdef object _address(const address_t *address):
+    cdef char text[64]
+    address_format(address, text)
+    return text.decode(), address.port
+
+
+cdef class _Transport:
+    """A row, its table of rows by SSRC, and the sessions that its pointers are of."""
+
+    cdef transport_t *row
+    cdef object receive
+    cdef object send
+    cdef set sources
+    cdef set routes
+    cdef set used_ssrcs
+    cdef set ssrcs
+
+
+cdef class _Source:
+    cdef source_t *row
+    cdef object spec
+
+
+cdef class _Route:
+    cdef route_t *row
+    cdef object spec
+    cdef object source
+
+
+cdef class FastPlane:
+    """Implements sfu.plane.interface.Plane.
+
+    Without `open_port` it works in memory, on the caller's thread. With it threads of its own forward what comes
+    in on the media port, and `wake_descriptor` becomes readable when there are punts to take.
+    """
+
+    cdef plane_t plane
+    cdef port_t *port
+    cdef dict transports
+    cdef dict sources
+    cdef dict routes
+    cdef dict counted
+
+    def __cinit__(self):
+        cdef srtp_t srtp
+        functions = sessions.functions()
+        srtp.protect = <srtp_process_t><uintptr_t>functions["srtp_protect"]
+        srtp.unprotect = <srtp_process_t><uintptr_t>functions["srtp_unprotect"]
+        srtp.protect_rtcp = <srtp_process_t><uintptr_t>functions["srtp_protect_rtcp"]
+        srtp.unprotect_rtcp = <srtp_process_t><uintptr_t>functions["srtp_unprotect_rtcp"]
+        srtp.remove_stream = <srtp_remove_stream_t><uintptr_t>functions["srtp_remove_stream"]
+        self.port = NULL
+        self.transports = {}
+        self.sources = {}
+        self.routes = {}
+        self.counted = {}
+        if not plane_init(&self.plane, &srtp, int.from_bytes(os.urandom(8), "little")):
+            raise MemoryError
+
+    def __dealloc__(self):
+        # Threads first: they read the rows.
+        self._close_port()
+        cdef _Route route
+        cdef _Source source
+        cdef _Transport transport
+        for route in self.routes.values():
+            route_free(route.row)
+        for source in self.sources.values():
+            plane_remove_source(&self.plane, source.row)
+        for transport in self.transports.values():
+            plane_release_addresses(&self.plane, transport.row)
+            transport_free(transport.row)
+        plane_free(&self.plane)
+
+    cdef inline void _lock(self) noexcept:
+        # Lanes never wait for Python, so this is as short as one batch.
+        with nogil:
+            pthread_rwlock_wrlock(&self.plane.lock)
+
+    cdef inline void _unlock(self) noexcept:
+        pthread_rwlock_unlock(&self.plane.lock)
+
+    # Rows
+
+    def open_transport(self, transport):
+        if transport in self.transports:
+            raise ValueError(f"transport {transport} is open already")
+        cdef _Transport row = _Transport()
+        row.row = transport_new(transport)
+        if row.row == NULL:
+            raise MemoryError
+        row.sources, row.routes, row.used_ssrcs, row.ssrcs = set(), set(), set(), set()
+        self.transports[transport] = row
+
+    def bind(self, transport, address):
+        cdef _Transport row = self._transport(transport)
+        cdef address_t where
+        _read_address(address, &where)
+        self._lock()
+        done = plane_bind(&self.plane, row.row, &where)
+        self._unlock()
+        if not done:
+            raise MemoryError
+
+    def unbind(self, transport, address):
+        cdef _Transport row = self._transport(transport)
+        cdef address_t where
+        _read_address(address, &where)
+        self._lock()
+        plane_unbind(&self.plane, row.row, &where)
+        self._unlock()
+
+    def set_keys(self, transport, keys):
+        cdef _Transport row = self._transport(transport)
+        if row.receive is not None:
+            raise ValueError(f"transport {transport} has its keys already")
+        receive, send = sessions.receive_session(keys), sessions.send_session(keys)
+        row.receive, row.send = receive, send
+        self._lock()
+        row.row.receive = <void *><uintptr_t>sessions.pointer(receive)
+        row.row.send = <void *><uintptr_t>sessions.pointer(send)
+        self._unlock()
+
+    def close_transport(self, transport):
+        cdef _Transport row = self._transport(transport)
+        for route in tuple(row.routes):
+            self.remove_route(route)
+        for source in tuple(row.sources):
+            self.remove_source(source)
+        self._lock()
+        plane_release_addresses(&self.plane, row.row)
+        self._unlock()
+        # Nothing leads to the row any more, and no lane is in a batch that did.
+        del self.transports[transport]
+        transport_free(row.row)
+        row.row = NULL
+
+    def add_source(self, row):
+        cdef _Transport transport = self._transport(row.transport)
+        if row.id in self.sources:
+            raise ValueError(f"source {row.id} exists already")
+        if row.ssrc in transport.ssrcs:
+            raise ValueError(f"transport {row.transport} has a source of SSRC {row.ssrc} already")
+        cdef _Source source = _Source()
+        cdef uint8_t codecs[128]
+        memset(codecs, 0, sizeof(codecs))
+        for payload_type, codec in row.codecs.items():
+            codecs[payload_type] = _CODECS.get(codec.upper(), CODEC_OTHER) if row.is_video else CODEC_OTHER
+        self._lock()
+        source.row = source_new(transport.row, row.id, row.ssrc, row.clock_rate)
+        if source.row != NULL:
+            source.row.is_video = row.is_video
+            memcpy(source.row.codecs, codecs, sizeof(codecs))
+        self._unlock()
+        if source.row == NULL:
+            raise MemoryError
+        source.spec = row
+        self.sources[row.id] = source
+        transport.sources.add(row.id)
+        transport.ssrcs.add(row.ssrc)
+
+    def remove_source(self, source):
+        cdef _Source row = self._source(source)
+        cdef _Transport transport = self._transport(row.spec.transport)
+        self._lock()
+        plane_remove_source(&self.plane, row.row)
+        self._unlock()
+        row.row = NULL
+        del self.sources[source]
+        transport.sources.discard(source)
+        transport.ssrcs.discard(row.spec.ssrc)
+
+    def add_route(self, row):
+        cdef _Transport transport = self._transport(row.transport)
+        if row.id in self.routes:
+            raise ValueError(f"route {row.id} exists already")
+        if row.ssrc in transport.used_ssrcs:
+            raise ValueError(
+                f"SSRC {row.ssrc} was sent on transport {row.transport} before: a new route needs a new one"
+            )
+        if not 0 <= row.first_sequence_number < 1 << 15:
+            raise ValueError(f"first sequence number is {row.first_sequence_number}, it should be below 32768")
+        mid = row.mid.encode()
+        if row.mid_extension and not (0 < row.mid_extension < 256 and 0 < len(mid) < 256):
+            raise ValueError(
+                f"mid {row.mid!r} has extension id {row.mid_extension}: ids and sizes are 1 to 255"
+            )
+        cdef _Route route = _Route()
+        cdef const char *text = mid
+        route.row = route_new(transport.row, row.ssrc, row.clock_rate, row.first_sequence_number)
+        if route.row == NULL:
+            raise MemoryError
+        if row.mid_extension:
+            route.row.mid_id = row.mid_extension
+            route.row.mid_size = len(mid)
+            memcpy(route.row.mid, text, len(mid))
+        route.spec = row
+        self.routes[row.id] = route
+        transport.routes.add(row.id)
+        transport.used_ssrcs.add(row.ssrc)
+
+    def remove_route(self, route):
+        cdef _Route row = self._route(route)
+        cdef _Transport transport = self._transport(row.spec.transport)
+        self._lock()
+        route_free(row.row)
+        self._unlock()
+        row.row = NULL
+        del self.routes[route]
+        transport.routes.discard(route)
+
+    def feed_route(self, route, feed):
+        cdef _Route row = self._route(route)
+        cdef _Source source = None
+        cdef uint8_t payload_types[128]
+        cdef uint8_t extensions[256]
+        memset(payload_types, 0xFF, sizeof(payload_types))
+        memset(extensions, 0, sizeof(extensions))
+        if feed is not None:
+            source = self._source(feed.source)
+            for payload_type in (*feed.payload_types, *feed.payload_types.values()):
+                if not 0 <= payload_type <= 127:
+                    raise ValueError(f"payload type is {payload_type}, it should be 0 to 127")
+            for identifier in (*feed.extensions, *feed.extensions.values()):
+                if not 1 <= identifier <= 255:
+                    raise ValueError(f"header extension id is {identifier}, it should be 1 to 255")
+            for payload_type, mapped in feed.payload_types.items():
+                if payload_type in source.spec.codecs:
+                    payload_types[payload_type] = mapped
+            for identifier, mapped in feed.extensions.items():
+                extensions[identifier] = mapped
+        cdef source_t *pointer = source.row if source is not None else NULL
+        cdef bint await_keyframe = feed is not None and feed.await_keyframe
+        self._lock()
+        done = route_feed(row.row, pointer, await_keyframe)
+        if done:
+            memcpy(row.row.payload_types, payload_types, sizeof(payload_types))
+            memcpy(row.row.extensions, extensions, sizeof(extensions))
+        self._unlock()
+        if not done:
+            raise MemoryError
+
+    def pause_route(self, route, paused):
+        cdef _Route row = self._route(route)
+        cdef bint value = paused
+        self._lock()
+        route_pause(row.row, value)
+        self._unlock()
+
+    # Packets
+
+    def receive(self, const uint8_t[::1] datagram not None, address, double now):
+        cdef address_t where
+        _read_address(address, &where)
+        cdef size_t size = datagram.shape[0]
+        # Unprotected in place: in a copy of this call's own.
+        cdef uint8_t *data = <uint8_t *>malloc(size + 1)
+        if data == NULL:
+            raise MemoryError
+        if size:
+            memcpy(data, &datagram[0], size)
+        with nogil:
+            pthread_rwlock_wrlock(&self.plane.lock)
+            lane_receive(&self.plane.control, data, size, &where, now)
+            lane_forward(&self.plane.control, now)
+            pthread_rwlock_unlock(&self.plane.lock)
+        free(data)
+
+    def replay(self, transport, const uint8_t[::1] packet not None, double now):
+        cdef _Transport row = self._transport(transport)
+        cdef size_t size = packet.shape[0]
+        cdef bint known
+        cdef const uint8_t *data = &packet[0] if size else NULL
+        with nogil:
+            pthread_rwlock_wrlock(&self.plane.lock)
+            known = lane_replay(&self.plane.control, row.row, data, size, now)
+            pthread_rwlock_unlock(&self.plane.lock)
+        if not known:
+            self.drop(Drop.UNKNOWN_SSRC)
+
+    def send_rtcp(self, transport, const uint8_t[::1] packet not None):
+        cdef _Transport row = self._transport(transport)
+        cdef size_t size = packet.shape[0]
+        if size < 8:
+            raise ValueError(f"RTCP packet has {size} bytes, it takes at least 8")
+        with nogil:
+            pthread_rwlock_wrlock(&self.plane.lock)
+            lane_send_rtcp(&self.plane.control, row.row, &packet[0], size)
+            pthread_rwlock_unlock(&self.plane.lock)
+
+    def send(self, const uint8_t[::1] data not None, address):
+        cdef address_t where
+        _read_address(address, &where)
+        cdef size_t size = data.shape[0]
+        if not size:
+            return
+        with nogil:
+            pthread_rwlock_wrlock(&self.plane.lock)
+            lane_send(&self.plane.control, &data[0], size, &where)
+            pthread_rwlock_unlock(&self.plane.lock)
+
+    def drop(self, reason, count=1):
+        self.counted[reason] = self.counted.get(reason, 0) + count
+
+    def take_datagrams(self):
+        cdef kept_t *kept = plane_take_kept(&self.plane)
+        cdef kept_t *rest
+        taken = []
+        while kept != NULL:
+            taken.append((PyBytes_FromStringAndSize(<char *>kept.data, kept.size), _address(&kept.address)))
+            rest = kept.next
+            free(kept)
+            kept = rest
+        return taken
+
+    def take_punts(self):
+        cdef punt_t *punt = plane_take_punts(&self.plane)
+        cdef punt_t *rest
+        taken = []
+        while punt != NULL:
+            taken.append(
+                Punt(
+                    _PUNTS[punt.kind],
+                    PyBytes_FromStringAndSize(<char *>punt.data, punt.size),
+                    _address(&punt.address) if punt.has_address else None,
+                    punt.transport or None,
+                    punt.source or None,
+                )
+            )
+            rest = punt.next
+            free(punt)
+            punt = rest
+        return taken
+
+    # Counters
+
+    def source_state(self, source):
+        cdef _Source row = self._source(source)
+        cdef reception_t reception
+        self._lock()
+        reception = row.row.reception
+        keyframes = row.row.keyframes
+        self._unlock()
+        return SourceState(
+            packets=reception.packets,
+            bytes=reception.bytes,
+            first_sequence_number=reception.first,
+            highest_sequence_number=reception.highest,
+            jitter=reception.jitter,
+            keyframes=keyframes,
+            last_packet=reception.last_packet,
+        )
+
+    def route_state(self, route):
+        cdef _Route row = self._route(route)
+        cdef route_t state
+        self._lock()
+        state = row.row[0]
+        self._unlock()
+        return RouteState(
+            offered=state.offered,
+            packets=state.packets,
+            bytes=state.bytes,
+            payload_bytes=state.payload_bytes,
+            drops={reason: state.drops[at] for at, reason in enumerate(_DROPS) if state.drops[at]},
+            timestamp_offset=state.timestamp_offset if state.anchored else None,
+            awaiting_keyframe=state.awaiting_keyframe,
+            last_sequence_number=state.highest & 0xFFFF if state.sent else None,
+            last_timestamp=state.last_timestamp if state.sent else None,
+        )
+
+    def drops(self):
+        totals = dict(self.counted)
+        cdef size_t thread
+        cdef int at
+        self._lock()
+        counts = [[self.plane.control.drops[at] for at in range(DROP_COUNT)]]
+        if self.port != NULL:
+            for thread in range(self.port.thread_count):
+                counts.append([self.port.threads[thread].lane.drops[at] for at in range(DROP_COUNT)])
+        self._unlock()
+        for lane in counts:
+            for reason, count in zip(_DROPS, lane, strict=True):
+                if count:
+                    totals[reason] = totals.get(reason, 0) + count
+        return totals
+
+    def sizes(self):
+        return {
+            "transports": len(self.transports),
+            "addresses": self.plane.addresses.count,
+            "sources": len(self.sources),
+            "routes": len(self.routes),
+        }
+
+    # The media port
+
+    def open_port(self, host, port, threads=1, segment=True, pad=None):
+        """Take over the media port: `threads` threads receive, forward and send from now on.
+
+        `port` 0 takes a free one. `segment`: send runs with UDP_SEGMENT; `pad` (as `segment` by default) adds a
+        byte of padding where it makes longer runs. Raises OSError where the port cannot be had.
+        """
+        if self.port != NULL:
+            raise ValueError("the plane has its port already")
+        if not 1 <= threads <= MAX_THREADS:
+            raise ValueError(f"threads is {threads}, it should be 1 to {MAX_THREADS}")
+        self.port = <port_t *>calloc(1, sizeof(port_t))
+        if self.port == NULL:
+            raise MemoryError
+        self.plane.pad = segment if pad is None else pad
+        encoded = host.encode()
+        error = port_open(self.port, &self.plane, encoded, port, threads, segment)
+        if error:
+            free(self.port)
+            self.port = NULL
+            raise OSError(error, os.strerror(error), f"{host or '*'}:{port}")
+
+    def close_port(self):
+        """End the threads and free the port. Idempotent."""
+        self._close_port()
+
+    cdef void _close_port(self) noexcept:
+        cdef port_t *port = self.port
+        if port == NULL:
+            return
+        self._keep_drops()
+        self.port = NULL
+        with nogil:
+            port_close(port)
+        free(port)
+
+    cdef void _keep_drops(self) noexcept:
+        cdef size_t thread
+        cdef int at
+        for thread in range(self.port.thread_count):
+            for at in range(DROP_COUNT):
+                self.plane.control.drops[at] += self.port.threads[thread].lane.drops[at]
+
+    @property
+    def port_number(self):
+        return self.port.number if self.port != NULL else None
+
+    @property
+    def wake_descriptor(self):
+        """A file descriptor that is readable when punts wait; read it empty before taking them."""
+        return self.port.wake if self.port != NULL else None
+
+    @property
+    def ipv6(self):
+        return self.port != NULL and self.port.family == AF_INET6
+
+    def port_counters(self):
+        """What the threads have done, summed: see port_counters in native/port.h."""
+        names = ("batches", "received", "sent", "send_calls", "segmented", "refused", "busy_ns")
+        totals = dict.fromkeys(names, 0)
+        cdef size_t thread
+        cdef port_counters_t counters
+        if self.port == NULL:
+            return totals
+        for thread in range(self.port.thread_count):
+            self._lock()
+            counters = self.port.threads[thread].counters
+            self._unlock()
+            values = (
+                counters.batches, counters.received, counters.sent, counters.send_calls,
+                counters.segmented, counters.refused, counters.busy_ns,
+            )
+            for name, value in zip(names, values, strict=True):
+                totals[name] += value
+        return totals
+
+    def inject_send_results(self, results):
+        """For tests: what the next sends come to. n >= 0 sends n messages, -errno fails."""
+        if self.port == NULL or len(results) > MAX_INJECTED:
+            raise ValueError(f"needs an open port and at most {MAX_INJECTED} results")
+        self._lock()
+        for at, result in enumerate(results):
+            self.port.injected[at] = result
+        self.port.injected_count = len(results)
+        self.port.injected_at = 0
+        self._unlock()
+
+    cdef _Transport _transport(self, transport):
+        try:
+            return self.transports[transport]
+        except KeyError:
+            raise KeyError(f"there is no transport {transport}") from None
+
+    cdef _Source _source(self, source):
+        try:
+            return self.sources[source]
+        except KeyError:
+            raise KeyError(f"there is no source {source}") from None
+
+    cdef _Route _route(self, route):
+        try:
+            return self.routes[route]
+        except KeyError:
+            raise KeyError(f"there is no route {route}") from None

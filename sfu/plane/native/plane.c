@@ -1,0 +1,449 @@
+#include "plane.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Bytes of the smallest SRTCP packet: header, SSRC, index, the shortest tag (RFC 3711 section 3.4). */
+#define MIN_SRTCP (8 + 4 + 10)
+
+bool plane_init(plane_t *plane, const srtp_t *srtp, uint64_t seed) {
+    memset(plane, 0, sizeof *plane);
+    plane->srtp = *srtp;
+    plane->punts_end = &plane->punts;
+    plane->kept_end = &plane->kept;
+    lane_init(&plane->control, plane, plane_keep, NULL);
+    pthread_rwlockattr_t attributes;
+    pthread_rwlockattr_init(&attributes);
+    /* The control side waits for one batch at the most, however busy the lanes are. */
+    pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(&plane->lock, &attributes);
+    pthread_rwlockattr_destroy(&attributes);
+    pthread_mutex_init(&plane->punt_lock, NULL);
+    return address_table_init(&plane->addresses, seed);
+}
+
+void plane_free(plane_t *plane) {
+    for (punt_t *punt = plane_take_punts(plane), *next; punt; punt = next) {
+        next = punt->next;
+        free(punt);
+    }
+    for (kept_t *kept = plane_take_kept(plane), *next; kept; kept = next) {
+        next = kept->next;
+        free(kept);
+    }
+    address_table_free(&plane->addresses);
+    pthread_rwlock_destroy(&plane->lock);
+    pthread_mutex_destroy(&plane->punt_lock);
+}
+
+void lane_init(lane_t *lane, plane_t *plane, void (*flush)(out_t *), void *owner) {
+    lane->plane = plane;
+    lane->out.plane = plane;
+    lane->out.flush = flush;
+    lane->out.owner = owner;
+}
+
+/* Rows */
+
+transport_t *transport_new(int64_t id) {
+    transport_t *transport = calloc(1, sizeof *transport);
+    if (!transport)
+        return NULL;
+    transport->id = id;
+    pthread_mutex_init(&transport->receiving, NULL);
+    pthread_mutex_init(&transport->sending, NULL);
+    return transport;
+}
+
+void transport_free(transport_t *transport) {
+    pthread_mutex_destroy(&transport->receiving);
+    pthread_mutex_destroy(&transport->sending);
+    free(transport->sources);
+    free(transport);
+}
+
+static void release(plane_t *plane, transport_t *transport, size_t at) {
+    address_t address = transport->addresses[at];
+    address_table_remove(&plane->addresses, &address);
+    transport->address_count--;
+    memmove(
+        transport->addresses + at,
+        transport->addresses + at + 1,
+        (transport->address_count - at) * sizeof *transport->addresses);
+    if (transport->addressed && address_equal(&transport->address, &address)) {
+        transport->addressed = transport->address_count > 0;
+        if (transport->addressed)
+            transport->address = transport->addresses[transport->address_count - 1];
+    }
+}
+
+void plane_unbind(plane_t *plane, transport_t *transport, const address_t *address) {
+    for (size_t at = 0; at < transport->address_count; at++)
+        if (address_equal(&transport->addresses[at], address)) {
+            release(plane, transport, at);
+            return;
+        }
+}
+
+bool plane_bind(plane_t *plane, transport_t *transport, const address_t *address) {
+    transport_t *former = address_table_get(&plane->addresses, address);
+    if (former)
+        plane_unbind(plane, former, address);
+    if (!address_table_set(&plane->addresses, address, transport))
+        return false;
+    transport->addresses[transport->address_count++] = *address;
+    transport->address = *address;
+    transport->addressed = true;
+    if (transport->address_count > MAX_ADDRESSES)
+        release(plane, transport, 0);
+    return true;
+}
+
+void plane_release_addresses(plane_t *plane, transport_t *transport) {
+    while (transport->address_count)
+        release(plane, transport, transport->address_count - 1);
+}
+
+source_t *transport_source(const transport_t *transport, uint32_t ssrc) {
+    for (size_t at = 0; at < transport->source_count; at++)
+        if (transport->sources[at]->ssrc == ssrc)
+            return transport->sources[at];
+    return NULL;
+}
+
+static void forget_stranger(transport_t *transport, size_t at) {
+    transport->stranger_count--;
+    memmove(
+        transport->strangers + at,
+        transport->strangers + at + 1,
+        (transport->stranger_count - at) * sizeof *transport->strangers);
+}
+
+/* Note that the receiving session keeps state for this SSRC, and bound how many it keeps. */
+static void meet(const srtp_t *srtp, transport_t *transport, uint32_t ssrc) {
+    if (transport_source(transport, ssrc))
+        return;
+    for (size_t at = 0; at < transport->stranger_count; at++)
+        if (transport->strangers[at] == ssrc)
+            return;
+    transport->strangers[transport->stranger_count++] = ssrc;
+    if (transport->stranger_count > MAX_STRANGERS) {
+        uint32_t oldest = transport->strangers[0];
+        forget_stranger(transport, 0);
+        /* A source that was fed by replay alone has no state to end: the status does not matter. */
+        if (transport->receive)
+            srtp->remove_stream(transport->receive, htonl(oldest));
+    }
+}
+
+source_t *source_new(transport_t *transport, int64_t id, uint32_t ssrc, uint32_t clock_rate) {
+    if (transport->source_count == transport->source_room) {
+        size_t room = transport->source_room ? transport->source_room * 2 : 4;
+        source_t **sources = realloc(transport->sources, room * sizeof(source_t *));
+        if (!sources)
+            return NULL;
+        transport->sources = sources;
+        transport->source_room = room;
+    }
+    source_t *source = calloc(1, sizeof *source);
+    if (!source)
+        return NULL;
+    source->id = id;
+    source->transport = transport;
+    source->ssrc = ssrc;
+    source->reception.clock_rate = clock_rate;
+    transport->sources[transport->source_count++] = source;
+    for (size_t at = 0; at < transport->stranger_count; at++)
+        if (transport->strangers[at] == ssrc) {
+            forget_stranger(transport, at);
+            break;
+        }
+    return source;
+}
+
+void plane_remove_source(plane_t *plane, source_t *source) {
+    while (source->route_count)
+        route_feed(source->routes[0], NULL, false);
+    transport_t *transport = source->transport;
+    size_t at = 0;
+    while (transport->sources[at] != source)
+        at++;
+    transport->source_count--;
+    memmove(
+        transport->sources + at,
+        transport->sources + at + 1,
+        (transport->source_count - at) * sizeof *transport->sources);
+    if (source->reception.packets)
+        meet(&plane->srtp, transport, source->ssrc);
+    free(source->routes);
+    free(source);
+}
+
+/* Punts */
+
+static void punt(
+    lane_t *lane,
+    punt_kind_t kind,
+    const transport_t *transport,
+    int64_t source,
+    const address_t *address,
+    const uint8_t *data,
+    size_t size) {
+    plane_t *plane = lane->plane;
+    punt_t *punt = malloc(sizeof *punt + size);
+    pthread_mutex_lock(&plane->punt_lock);
+    bool room = punt && plane->punt_count < MAX_PUNTS;
+    if (room) {
+        punt->next = NULL;
+        punt->kind = kind;
+        punt->transport = transport ? transport->id : 0;
+        punt->source = source;
+        punt->has_address = address != NULL;
+        if (address)
+            punt->address = *address;
+        punt->size = size;
+        if (size)
+            memcpy(punt->data, data, size);
+        *plane->punts_end = punt;
+        plane->punts_end = &punt->next;
+        plane->punt_count++;
+    }
+    pthread_mutex_unlock(&plane->punt_lock);
+    lane->punted |= room;
+    if (!room) {
+        free(punt);
+        lane->drops[DROP_PUNT_QUEUE_FULL]++;
+    }
+}
+
+punt_t *plane_take_punts(plane_t *plane) {
+    pthread_mutex_lock(&plane->punt_lock);
+    punt_t *punts = plane->punts;
+    plane->punts = NULL;
+    plane->punts_end = &plane->punts;
+    plane->punt_count = 0;
+    pthread_mutex_unlock(&plane->punt_lock);
+    return punts;
+}
+
+/* Datagrams in memory */
+
+void plane_keep(out_t *out) {
+    plane_t *plane = out->plane;
+    for (size_t at = 0; at < out->count; at++) {
+        const out_packet_t *packet = &out->packets[at];
+        kept_t *kept = malloc(sizeof *kept + packet->size);
+        if (!kept)
+            continue;
+        kept->next = NULL;
+        kept->address = *packet->address;
+        kept->size = packet->size;
+        memcpy(kept->data, out->arena + packet->offset, packet->size);
+        *plane->kept_end = kept;
+        plane->kept_end = &kept->next;
+    }
+    out->count = out->used = 0;
+}
+
+kept_t *plane_take_kept(plane_t *plane) {
+    kept_t *kept = plane->kept;
+    plane->kept = NULL;
+    plane->kept_end = &plane->kept;
+    return kept;
+}
+
+/* Packets */
+
+/* Before two packets of one transport are worked on by two lanes at once. */
+static void hold(lane_t *lane, transport_t *transport, double now) {
+    for (size_t at = 0; at < lane->held_count; at++)
+        if (lane->held[at] == transport)
+            return;
+    if (pthread_mutex_trylock(&transport->receiving) != 0) {
+        /* Another lane has it. Waiting while holding others could wait for each other for ever. */
+        lane_forward(lane, now);
+        pthread_mutex_lock(&transport->receiving);
+    }
+    lane->held[lane->held_count++] = transport;
+}
+
+/* Count a packet into its source and keep it for lane_forward. False where it has no source. */
+static bool take(lane_t *lane, transport_t *transport, const uint8_t *data, size_t size, double now) {
+    packet_t packet;
+    if (!rtp_parse(data, size, &packet)) {
+        lane->drops[DROP_MALFORMED_RTP]++;
+        return true;
+    }
+    source_t *source = transport_source(transport, packet.ssrc);
+    if (!source)
+        return false;
+    drop_t reason =
+        reception_receive(&source->reception, packet.sequence, packet.timestamp, size, now, &packet.extended);
+    if (reason != DROP_NONE) {
+        lane->drops[reason]++;
+        return true;
+    }
+    codec_t codec = source->codecs[packet.payload_type];
+    bool keyframe = rtp_begins_keyframe(codec, &packet);
+    if (keyframe && !(source->had_keyframe && source->keyframe_timestamp == packet.timestamp)) {
+        source->had_keyframe = true;
+        source->keyframe_timestamp = packet.timestamp;
+        source->keyframes++;
+        punt(lane, PUNT_KEYFRAME, transport, source->id, NULL, NULL, 0);
+    }
+    if (!source->route_count)
+        return true;
+    packet.starts = keyframe || codec == CODEC_OTHER || codec == CODEC_ABSENT;
+    if (!source->pending_count)
+        lane->dirty[lane->dirty_count++] = source;
+    source->pending[source->pending_count++] = packet;
+    return true;
+}
+
+static void receive_rtp(
+    lane_t *lane, transport_t *transport, uint8_t *data, size_t size, const address_t *address, double now) {
+    if (size < RTP_HEADER || size > MAX_DATAGRAM) {
+        lane->drops[DROP_MALFORMED_RTP]++;
+        return;
+    }
+    hold(lane, transport, now);
+    int plain_size = (int)size;
+    int status = lane->plane->srtp.unprotect(transport->receive, data, &plain_size);
+    if (status != SRTP_OK) {
+        lane->drops[srtp_rtp_drop(status)]++;
+        return;
+    }
+    meet(&lane->plane->srtp, transport, read32(data + 8));
+    if (!take(lane, transport, data, (size_t)plain_size, now))
+        punt(lane, PUNT_UNKNOWN_SSRC, transport, 0, address, data, (size_t)plain_size);
+}
+
+static void receive_rtcp(
+    lane_t *lane, transport_t *transport, uint8_t *data, size_t size, const address_t *address, double now) {
+    if (size < MIN_SRTCP || size > MAX_DATAGRAM) {
+        lane->drops[DROP_MALFORMED_RTCP]++;
+        return;
+    }
+    hold(lane, transport, now);
+    int plain_size = (int)size;
+    int status = lane->plane->srtp.unprotect_rtcp(transport->receive, data, &plain_size);
+    if (status != SRTP_OK) {
+        lane->drops[srtp_rtcp_drop(status)]++;
+        return;
+    }
+    meet(&lane->plane->srtp, transport, read32(data + 4));
+    punt(lane, PUNT_RTCP, transport, 0, address, data, (size_t)plain_size);
+}
+
+void lane_receive(lane_t *lane, uint8_t *data, size_t size, const address_t *address, double now) {
+    if (!size) {
+        lane->drops[DROP_EMPTY]++;
+        return;
+    }
+    transport_t *transport = address_table_get(&lane->plane->addresses, address);
+    uint8_t first = data[0];
+    /* RFC 7983 section 7. */
+    if (first <= 3) {
+        punt(lane, PUNT_STUN, transport, 0, address, data, size);
+    } else if (!(first >= 20 && first <= 63) && !(first >= 128 && first <= 191)) {
+        lane->drops[DROP_UNKNOWN_PROTOCOL]++;
+    } else if (!transport) {
+        lane->drops[DROP_UNBOUND_ADDRESS]++;
+    } else if (first <= 63) {
+        punt(lane, PUNT_DTLS, transport, 0, address, data, size);
+    } else if (!transport->receive) {
+        lane->drops[DROP_BEFORE_DTLS]++;
+    } else if (size > 1 && data[1] >= 192 && data[1] <= 223) {
+        /* RFC 5761 section 4. */
+        receive_rtcp(lane, transport, data, size, address, now);
+    } else {
+        receive_rtp(lane, transport, data, size, address, now);
+    }
+}
+
+/* Which packets are to get a byte of padding: those a byte shorter than the longest of their frame. libwebrtc
+ * makes a frame's last packets a byte longer, and one run of UDP_SEGMENT takes packets of one size. */
+static void choose_padding(const source_t *source, bool pad[BATCH]) {
+    size_t start = 0;
+    for (size_t at = 1; at <= source->pending_count; at++) {
+        if (at < source->pending_count && source->pending[at].timestamp == source->pending[start].timestamp)
+            continue;
+        uint16_t longest = 0;
+        for (size_t in = start; in < at; in++)
+            if (source->pending[in].size > longest)
+                longest = source->pending[in].size;
+        for (size_t in = start; in < at; in++)
+            pad[in] = source->pending[in].size + 1 == longest;
+        start = at;
+    }
+}
+
+void lane_forward(lane_t *lane, double now) {
+    plane_t *plane = lane->plane;
+    for (size_t dirty = 0; dirty < lane->dirty_count; dirty++) {
+        source_t *source = lane->dirty[dirty];
+        bool pad[BATCH] = {false};
+        if (plane->pad)
+            choose_padding(source, pad);
+        /* The subscriber outside, its packets inside: what goes to one address is one run. */
+        for (size_t at = 0; at < source->route_count; at++) {
+            route_t *route = source->routes[at];
+            pthread_mutex_lock(&route->transport->sending);
+            for (size_t in = 0; in < source->pending_count; in++) {
+                drop_t reason =
+                    route_forward(route, &source->pending[in], now, pad[in], &plane->srtp, &lane->out);
+                if (reason != DROP_NONE)
+                    lane->drops[reason]++;
+            }
+            pthread_mutex_unlock(&route->transport->sending);
+        }
+        source->pending_count = 0;
+    }
+    lane->dirty_count = 0;
+    for (size_t at = 0; at < lane->held_count; at++)
+        pthread_mutex_unlock(&lane->held[at]->receiving);
+    lane->held_count = 0;
+    if (lane->out.count)
+        lane->out.flush(&lane->out);
+}
+
+bool lane_replay(lane_t *lane, transport_t *transport, const uint8_t *data, size_t size, double now) {
+    bool known = take(lane, transport, data, size, now);
+    lane_forward(lane, now);
+    return known;
+}
+
+void lane_send_rtcp(lane_t *lane, transport_t *transport, const uint8_t *data, size_t size) {
+    if (!transport->addressed) {
+        lane->drops[DROP_NO_ADDRESS]++;
+        return;
+    }
+    if (!transport->send) {
+        lane->drops[DROP_NO_KEYS]++;
+        return;
+    }
+    if (size > MAX_RTCP) {
+        lane->drops[DROP_TOO_LARGE]++;
+        return;
+    }
+    uint8_t *room = out_room(&lane->out);
+    memcpy(room, data, size);
+    int protected_size = (int)size;
+    if (lane->plane->srtp.protect_rtcp(transport->send, room, &protected_size) != SRTP_OK) {
+        lane->drops[DROP_SRTP_PROTECT]++;
+        return;
+    }
+    out_push(&lane->out, &transport->address, (size_t)protected_size);
+    lane->out.flush(&lane->out);
+}
+
+void lane_send(lane_t *lane, const uint8_t *data, size_t size, const address_t *address) {
+    if (size > MAX_DATAGRAM) {
+        lane->drops[DROP_TOO_LARGE]++;
+        return;
+    }
+    memcpy(out_room(&lane->out), data, size);
+    out_push(&lane->out, address, size);
+    lane->out.flush(&lane->out);
+}

@@ -1,0 +1,142 @@
+/* The plane's rows and what it does with a datagram. Callers hold the plane's lock. */
+#ifndef CHATTER_PLANE_H
+#define CHATTER_PLANE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "address.h"
+#include "drop.h"
+#include "out.h"
+#include "reception.h"
+#include "route.h"
+#include "rtp.h"
+#include "srtp.h"
+
+/* Addresses bound to one transport; a further one ends the oldest. */
+#define MAX_ADDRESSES 16
+/* SSRCs without a row whose SRTP state a transport keeps; a further one ends the oldest. */
+#define MAX_STRANGERS 64
+/* Datagrams read at once, and packets of one source that are forwarded together. */
+#define BATCH 64
+/* Punts that wait for Python; further ones are dropped and counted. */
+#define MAX_PUNTS 8192
+
+typedef struct source {
+    int64_t id;
+    struct transport *transport;
+    uint32_t ssrc;
+    bool is_video;
+    uint8_t codecs[128]; /* codec_t by payload type */
+    reception_t reception;
+    uint64_t keyframes;
+    bool had_keyframe;
+    uint32_t keyframe_timestamp;
+    route_t **routes;
+    size_t route_count, route_room;
+    /* Packets of the batch that is being read, not forwarded yet. */
+    packet_t pending[BATCH];
+    size_t pending_count;
+} source_t;
+
+typedef struct transport {
+    int64_t id;
+    bool addressed; /* address is where to send */
+    address_t address;
+    address_t addresses[MAX_ADDRESSES + 1]; /* the newest last */
+    size_t address_count;
+    void *receive, *send; /* SRTP sessions, NULL before DTLS */
+    source_t **sources;
+    size_t source_count, source_room;
+    uint32_t strangers[MAX_STRANGERS + 1]; /* the oldest first */
+    size_t stranger_count;
+    /* Sessions and what they protect belong to one thread at a time. */
+    pthread_mutex_t receiving, sending;
+} transport_t;
+
+typedef enum punt_kind { PUNT_STUN, PUNT_DTLS, PUNT_RTCP, PUNT_UNKNOWN_SSRC, PUNT_KEYFRAME } punt_kind_t;
+
+typedef struct punt {
+    struct punt *next;
+    punt_kind_t kind;
+    bool has_address;
+    address_t address;
+    int64_t transport, source; /* 0 for none */
+    size_t size;
+    uint8_t data[];
+} punt_t;
+
+/* A datagram kept in memory, for planes without a socket. */
+typedef struct kept {
+    struct kept *next;
+    address_t address;
+    size_t size;
+    uint8_t data[];
+} kept_t;
+
+/* What one thread does; only it writes here, but for the counters of the control side. */
+typedef struct lane {
+    struct plane *plane;
+    out_t out;
+    uint64_t drops[DROP_COUNT];
+    source_t *dirty[BATCH]; /* sources with pending packets, in the order of their first one */
+    size_t dirty_count;
+    transport_t *held[BATCH]; /* transports whose `receiving` this lane holds until it has forwarded */
+    size_t held_count;
+    bool punted; /* since the last time that Python was told */
+} lane_t;
+
+typedef struct plane {
+    srtp_t srtp;
+    address_table_t addresses;
+    pthread_rwlock_t lock; /* lanes hold it for reading while they work, the control side for writing */
+    pthread_mutex_t punt_lock;
+    punt_t *punts, **punts_end;
+    size_t punt_count;
+    kept_t *kept, **kept_end;
+    bool pad; /* make the packets of one frame equal in size */
+    lane_t control; /* of the control side: replay, send_rtcp, and receive in memory */
+} plane_t;
+
+bool plane_init(plane_t *plane, const srtp_t *srtp, uint64_t seed);
+void plane_free(plane_t *plane);
+
+void lane_init(lane_t *lane, plane_t *plane, void (*flush)(out_t *), void *owner);
+
+transport_t *transport_new(int64_t id);
+void transport_free(transport_t *transport);
+bool plane_bind(plane_t *plane, transport_t *transport, const address_t *address);
+void plane_unbind(plane_t *plane, transport_t *transport, const address_t *address);
+void plane_release_addresses(plane_t *plane, transport_t *transport);
+
+/* NULL where memory is out. */
+source_t *source_new(transport_t *transport, int64_t id, uint32_t ssrc, uint32_t clock_rate);
+/* Takes it off its transport and its routes, and frees it. */
+void plane_remove_source(plane_t *plane, source_t *source);
+source_t *transport_source(const transport_t *transport, uint32_t ssrc);
+
+route_t *route_new(transport_t *transport, uint32_t ssrc, uint32_t clock_rate, uint16_t first_sequence);
+/* Feed a route from a source, or from nothing. The maps are those of the row. */
+bool route_feed(route_t *route, source_t *source, bool await_keyframe);
+void route_pause(route_t *route, bool paused);
+void route_free(route_t *route);
+
+/* Take a datagram: punt it, drop it, or keep its packet for lane_forward. It is unprotected in place and has to
+ * stay there until then. At most BATCH between two of those. */
+void lane_receive(lane_t *lane, uint8_t *data, size_t size, const address_t *address, double now);
+/* Forward what lane_receive kept, and flush. */
+void lane_forward(lane_t *lane, double now);
+/* Forward an unprotected packet; false where it is sound and has no source. */
+bool lane_replay(lane_t *lane, transport_t *transport, const uint8_t *data, size_t size, double now);
+void lane_send_rtcp(lane_t *lane, transport_t *transport, const uint8_t *data, size_t size);
+void lane_send(lane_t *lane, const uint8_t *data, size_t size, const address_t *address);
+
+/* Everything that waits for Python; the caller frees each. */
+punt_t *plane_take_punts(plane_t *plane);
+kept_t *plane_take_kept(plane_t *plane);
+/* The flush of lanes without a socket. */
+void plane_keep(out_t *out);
+
+#endif

@@ -1,0 +1,358 @@
+#include "port.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+
+/* A burst of many publishers' frames has to fit while the thread is busy elsewhere. */
+#define SOCKET_BUFFER (4 << 20)
+/* What one call may carry in a run: the kernel's limit of segments (UDP_MAX_SEGMENTS), and of a datagram. */
+#define MAX_SEGMENTS 64
+#define MAX_RUN_BYTES 65000
+/* Tries of one message against errors that are not its own (an ICMP of an earlier one, a signal). */
+#define MAX_TRIES 3
+
+static uint64_t nanoseconds(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+/* Sending */
+
+static int send_messages(port_thread_t *thread, struct mmsghdr *messages, unsigned count) {
+    port_t *port = thread->port;
+    thread->counters.send_calls++;
+    if (port->injected_at < port->injected_count) {
+        int result = port->injected[port->injected_at++];
+        if (result < 0) {
+            errno = -result;
+            return -1;
+        }
+        count = (unsigned)result < count ? (unsigned)result : count;
+        if (!count)
+            return 0;
+    }
+    return sendmmsg(thread->socket, messages, count, 0);
+}
+
+typedef struct run {
+    size_t first, count; /* packets of the out */
+} run_t;
+
+/* Packets to one address, of one size but for a shorter last one (Documentation/networking/segmentation-offloads:
+ * the kernel cuts the payload at every gso_size bytes). */
+static size_t run_length(const out_t *out, size_t first, bool segment) {
+    const out_packet_t *head = &out->packets[first];
+    size_t count = 1, bytes = head->size;
+    while (segment && first + count < out->count && count < MAX_SEGMENTS) {
+        const out_packet_t *next = &out->packets[first + count];
+        if (next->size > head->size || bytes + next->size > MAX_RUN_BYTES ||
+            !(next->address == head->address || address_equal(next->address, head->address)))
+            break;
+        count++;
+        bytes += next->size;
+        if (next->size < head->size)
+            break;
+    }
+    return count;
+}
+
+/* One message per run. A run is contiguous in the arena, so it takes one iovec. */
+typedef struct sending {
+    struct mmsghdr messages[OUT_PACKETS];
+    struct iovec vectors[OUT_PACKETS];
+    struct sockaddr_storage addresses[OUT_PACKETS];
+    char controls[OUT_PACKETS][CMSG_SPACE(sizeof(uint16_t))];
+    run_t runs[OUT_PACKETS];
+    unsigned count;
+} sending_t;
+
+static void add_message(sending_t *sending, const out_t *out, run_t run, int family, lane_t *lane) {
+    const out_packet_t *head = &out->packets[run.first], *last = head + run.count - 1;
+    unsigned at = sending->count;
+    socklen_t length = address_to_socket(head->address, family, &sending->addresses[at]);
+    if (!length) {
+        lane->drops[DROP_SEND_FAILED] += run.count;
+        return;
+    }
+    sending->vectors[at] = (struct iovec){
+        .iov_base = (void *)(out->arena + head->offset),
+        .iov_len = last->offset + last->size - head->offset,
+    };
+    struct msghdr *header = &sending->messages[at].msg_hdr;
+    memset(header, 0, sizeof *header);
+    header->msg_name = &sending->addresses[at];
+    header->msg_namelen = length;
+    header->msg_iov = &sending->vectors[at];
+    header->msg_iovlen = 1;
+    if (run.count > 1) {
+        memset(sending->controls[at], 0, sizeof sending->controls[at]);
+        header->msg_control = sending->controls[at];
+        header->msg_controllen = sizeof sending->controls[at];
+        struct cmsghdr *control = CMSG_FIRSTHDR(header);
+        control->cmsg_level = IPPROTO_UDP;
+        control->cmsg_type = UDP_SEGMENT;
+        control->cmsg_len = CMSG_LEN(sizeof(uint16_t));
+        memcpy(CMSG_DATA(control), &head->size, sizeof(uint16_t));
+    }
+    sending->runs[at] = run;
+    sending->count++;
+}
+
+static void send_all(port_thread_t *thread, sending_t *sending, const out_t *out);
+
+/* A run that was refused goes out packet by packet. */
+static void send_apart(port_thread_t *thread, const out_t *out, run_t run) {
+    sending_t apart;
+    apart.count = 0;
+    for (size_t at = 0; at < run.count; at++)
+        add_message(&apart, out, (run_t){run.first + at, 1}, thread->port->family, &thread->lane);
+    send_all(thread, &apart, out);
+}
+
+static void send_all(port_thread_t *thread, sending_t *sending, const out_t *out) {
+    lane_t *lane = &thread->lane;
+    unsigned at = 0, tries = 0;
+    while (at < sending->count) {
+        int sent = send_messages(thread, sending->messages + at, sending->count - at);
+        if (sent > 0) {
+            for (int done = 0; done < sent; done++, at++) {
+                size_t count = sending->runs[at].count;
+                thread->counters.sent += count;
+                if (count > 1)
+                    thread->counters.segmented += count;
+            }
+            tries = 0;
+            continue;
+        }
+        int error = sent == 0 ? EINTR : errno;
+        run_t run = sending->runs[at];
+        if (error == EAGAIN || error == EWOULDBLOCK) {
+            /* The buffer is full: what is late already makes way for what comes. */
+            for (; at < sending->count; at++)
+                lane->drops[DROP_SEND_WOULD_BLOCK] += sending->runs[at].count;
+        } else if ((error == EINTR || error == ECONNREFUSED) && ++tries < MAX_TRIES) {
+            /* Not of this message: a signal, or the ICMP error of an earlier one. */
+            continue;
+        } else if (run.count > 1 && error != ENOBUFS && error != EPERM && error != ENETUNREACH && error != EHOSTUNREACH) {
+            thread->counters.refused++;
+            if (error == EIO || error == EOPNOTSUPP || error == ENOPROTOOPT)
+                /* The device does no checksums, or the kernel knows no UDP_SEGMENT: it never will. */
+                __atomic_store_n(&thread->port->segment, false, __ATOMIC_RELAXED);
+            send_apart(thread, out, run);
+            at++;
+            tries = 0;
+        } else {
+            lane->drops[error == ENOBUFS ? DROP_SEND_WOULD_BLOCK : DROP_SEND_FAILED] += run.count;
+            at++;
+            tries = 0;
+        }
+    }
+}
+
+void port_flush(out_t *out) {
+    port_thread_t *thread = out->owner;
+    sending_t sending;
+    sending.count = 0;
+    bool segment = __atomic_load_n(&thread->port->segment, __ATOMIC_RELAXED);
+    for (size_t at = 0; at < out->count;) {
+        run_t run = {at, run_length(out, at, segment)};
+        add_message(&sending, out, run, thread->port->family, &thread->lane);
+        at += run.count;
+    }
+    send_all(thread, &sending, out);
+    out->count = out->used = 0;
+}
+
+/* Receiving */
+
+static void work(port_thread_t *thread) {
+    struct mmsghdr messages[BATCH];
+    struct iovec vectors[BATCH];
+    struct sockaddr_storage senders[BATCH];
+    for (size_t at = 0; at < BATCH; at++) {
+        vectors[at] = (struct iovec){thread->slots[at], SLOT};
+        memset(&messages[at], 0, sizeof messages[at]);
+        messages[at].msg_hdr.msg_iov = &vectors[at];
+        messages[at].msg_hdr.msg_iovlen = 1;
+        messages[at].msg_hdr.msg_name = &senders[at];
+        messages[at].msg_hdr.msg_namelen = sizeof senders[at];
+    }
+    int count = recvmmsg(thread->socket, messages, BATCH, MSG_DONTWAIT | MSG_TRUNC, NULL);
+    if (count <= 0)
+        return; /* Nothing, or the ICMP error of an earlier send. */
+    plane_t *plane = thread->port->plane;
+    lane_t *lane = &thread->lane;
+    pthread_rwlock_rdlock(&plane->lock);
+    uint64_t begin = nanoseconds();
+    double now = (double)begin / 1e9;
+    for (int at = 0; at < count; at++) {
+        address_t address;
+        size_t size = messages[at].msg_len;
+        if (!address_from_socket(&senders[at], &address))
+            continue;
+        /* Media longer than the slot is refused by its size; of the rest the slot's part is seen. */
+        bool media = size && thread->slots[at][0] >= 128;
+        lane_receive(lane, thread->slots[at], size > SLOT && !media ? SLOT : size, &address, now);
+    }
+    lane_forward(lane, now);
+    thread->counters.batches++;
+    thread->counters.received += (uint64_t)count;
+    thread->counters.busy_ns += nanoseconds() - begin;
+    bool punted = lane->punted;
+    lane->punted = false;
+    pthread_rwlock_unlock(&plane->lock);
+    if (punted) {
+        uint64_t one = 1;
+        /* A full eventfd is as awake as one can be. */
+        ssize_t written = write(thread->port->wake, &one, sizeof one);
+        (void)written;
+    }
+}
+
+static void *run(void *argument) {
+    port_thread_t *thread = argument;
+    struct pollfd waits[2] = {
+        {.fd = thread->socket, .events = POLLIN},
+        {.fd = thread->port->stopping, .events = POLLIN},
+    };
+    for (;;) {
+        int ready = poll(waits, 2, -1);
+        if (ready < 0 && errno != EINTR)
+            break;
+        if (waits[1].revents)
+            break;
+        if (waits[0].revents)
+            work(thread);
+    }
+    return NULL;
+}
+
+/* Opening */
+
+static int open_socket(port_t *port, const char *host, uint16_t number, bool shared) {
+    address_t address;
+    bool any = !*host;
+    if (!address_parse(any ? "::" : host, number, &address)) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (!port->family)
+        port->family = any || strchr(host, ':') ? AF_INET6 : AF_INET;
+    int fd = socket(port->family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 && any && port->family == AF_INET6) {
+        /* A kernel without IPv6. */
+        port->family = AF_INET;
+        address_parse("0.0.0.0", number, &address);
+        fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    } else if (any && port->family == AF_INET) {
+        address_parse("0.0.0.0", number, &address);
+    }
+    if (fd < 0)
+        return -1;
+    int buffer = SOCKET_BUFFER, off = 0, on = 1;
+    /* Best effort: the kernel's limit may be lower. */
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
+    struct sockaddr_storage name;
+    socklen_t length = address_to_socket(&address, port->family, &name);
+    if ((port->family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) < 0) ||
+        (shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0) || !length ||
+        bind(fd, (struct sockaddr *)&name, length) < 0) {
+        int error = length ? errno : EINVAL;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+static uint16_t bound_port(int fd) {
+    struct sockaddr_storage name;
+    socklen_t length = sizeof name;
+    address_t address;
+    if (getsockname(fd, (struct sockaddr *)&name, &length) < 0 || !address_from_socket(&name, &address))
+        return 0;
+    return address.port;
+}
+
+static int open_all(port_t *port, const char *host, uint16_t number, size_t threads) {
+    bool shared = threads > 1;
+    if (shared && number) {
+        /* SO_REUSEPORT would share the port with another server of this user, and each would get a part of
+         * the other's clients. Alone on it or not at all. */
+        int alone = open_socket(port, host, number, false);
+        if (alone < 0)
+            return errno;
+        close(alone);
+    }
+    for (size_t at = 0; at < threads; at++) {
+        port_thread_t *thread = calloc(1, sizeof *thread);
+        if (!thread)
+            return ENOMEM;
+        port->threads[port->thread_count++] = thread;
+        thread->port = port;
+        lane_init(&thread->lane, port->plane, port_flush, thread);
+        thread->socket = open_socket(port, host, at ? port->number : number, shared);
+        if (thread->socket < 0)
+            return errno;
+        if (!at)
+            port->number = bound_port(thread->socket);
+    }
+    for (size_t at = 0; at < threads; at++) {
+        int error = pthread_create(&port->threads[at]->thread, NULL, run, port->threads[at]);
+        if (error)
+            return error;
+        port->threads[at]->running = true;
+    }
+    return 0;
+}
+
+int port_open(port_t *port, plane_t *plane, const char *host, uint16_t number, size_t threads, bool segment) {
+    memset(port, 0, sizeof *port);
+    port->plane = plane;
+    port->segment = segment;
+    port->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    port->stopping = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    int error = port->wake < 0 || port->stopping < 0 ? errno : open_all(port, host, number, threads);
+    if (error) {
+        port_close(port);
+        return error;
+    }
+    /* What the control side sends goes by the first socket; under the plane's lock nobody else uses it. */
+    lane_init(&plane->control, plane, port_flush, port->threads[0]);
+    return 0;
+}
+
+void port_close(port_t *port) {
+    uint64_t one = 1;
+    if (port->stopping >= 0 && write(port->stopping, &one, sizeof one) < 0) {
+        /* It is full, so they are woken. */
+    }
+    for (size_t at = 0; at < port->thread_count; at++) {
+        port_thread_t *thread = port->threads[at];
+        if (thread->running)
+            pthread_join(thread->thread, NULL);
+        if (thread->socket >= 0)
+            close(thread->socket);
+        free(thread);
+        port->threads[at] = NULL;
+    }
+    port->thread_count = 0;
+    if (port->wake >= 0)
+        close(port->wake);
+    if (port->stopping >= 0)
+        close(port->stopping);
+    port->wake = port->stopping = -1;
+}

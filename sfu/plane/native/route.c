@@ -1,0 +1,190 @@
+#include "route.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plane.h"
+
+/* A source whose clock is this far off the time that passed, in seconds, has set its timestamps anew. */
+#define MAX_CLOCK_ERROR 1.0
+/* A switch advances the timestamp by at least a hundredth of a second, so that frames stay apart. */
+#define MIN_STEPS_PER_SECOND 100
+
+route_t *route_new(transport_t *transport, uint32_t ssrc, uint32_t clock_rate, uint16_t first_sequence) {
+    route_t *route = calloc(1, sizeof *route);
+    if (!route)
+        return NULL;
+    route->transport = transport;
+    route->ssrc = ssrc;
+    route->clock_rate = clock_rate;
+    route->first_sequence = first_sequence;
+    route->starting = true;
+    memset(route->payload_types, NO_PAYLOAD_TYPE, sizeof route->payload_types);
+    return route;
+}
+
+static void detach(route_t *route) {
+    source_t *source = route->source;
+    if (!source)
+        return;
+    size_t at = 0;
+    while (source->routes[at] != route)
+        at++;
+    source->route_count--;
+    memmove(source->routes + at, source->routes + at + 1, (source->route_count - at) * sizeof *source->routes);
+    route->source = NULL;
+}
+
+bool route_feed(route_t *route, source_t *source, bool await_keyframe) {
+    if (source && source->route_count == source->route_room && route->source != source) {
+        size_t room = source->route_room ? source->route_room * 2 : 4;
+        route_t **routes = realloc(source->routes, room * sizeof(route_t *));
+        if (!routes)
+            return false;
+        source->routes = routes;
+        source->route_room = room;
+    }
+    if (!source || route->source != source)
+        route->anchored = false;
+    detach(route);
+    route->fed = source != NULL;
+    route->starting = true;
+    route->awaiting_keyframe = source && await_keyframe;
+    if (source) {
+        route->source = source;
+        source->routes[source->route_count++] = route;
+    }
+    return true;
+}
+
+void route_pause(route_t *route, bool paused) {
+    if (route->paused && !paused) {
+        route->starting = true;
+        bool video = route->source && route->source->is_video;
+        route->awaiting_keyframe = route->fed && (route->awaiting_keyframe || video);
+    }
+    route->paused = paused;
+}
+
+void route_free(route_t *route) {
+    detach(route);
+    free(route);
+}
+
+/* The offset with which the timestamps go on from the newest one sent. */
+static uint32_t anchor_timestamp(const route_t *route, const packet_t *packet, double now) {
+    if (!route->sent)
+        return 0;
+    double rate = route->clock_rate;
+    /* Halves go to even, as Python rounds. */
+    int64_t elapsed = (int64_t)nearbyint((now - route->last_now) * rate);
+    if (route->anchored) {
+        /* The same source goes on. Its own clock tells better than arrival times what has passed. */
+        int64_t advance = (int32_t)(packet->timestamp + route->timestamp_offset - route->last_timestamp);
+        if (advance > 0 && fabs((double)(advance - elapsed)) <= MAX_CLOCK_ERROR * rate)
+            return route->timestamp_offset;
+    }
+    int64_t step = route->clock_rate / MIN_STEPS_PER_SECOND;
+    if (elapsed > step)
+        step = elapsed;
+    if (step < 1)
+        step = 1;
+    return (uint32_t)(route->last_timestamp + step - packet->timestamp);
+}
+
+static drop_t send_packet(route_t *route, const packet_t *packet, double now, bool pad, const srtp_t *srtp, out_t *out) {
+    if (route->paused)
+        return DROP_ROUTE_PAUSED;
+    uint8_t payload_type = route->payload_types[packet->payload_type];
+    if (payload_type == NO_PAYLOAD_TYPE)
+        return DROP_NO_PAYLOAD_TYPE;
+    const transport_t *transport = route->transport;
+    if (!transport->addressed)
+        return DROP_NO_ADDRESS;
+    if (!transport->send)
+        return DROP_NO_KEYS;
+    bool starting = route->starting;
+    int64_t sequence = 0;
+    if (starting) {
+        if (route->awaiting_keyframe && !packet->starts)
+            return DROP_AWAITING_KEYFRAME;
+    } else if (packet->extended < route->start) {
+        return DROP_BEFORE_START;
+    } else {
+        sequence = packet->extended + route->sequence_offset;
+        int64_t ahead = sequence - route->highest;
+        if (ahead <= -SEND_WINDOW)
+            return DROP_TOO_LATE;
+        /* The source has restarted, or nothing could be sent for a while. Sent as it is, a long jump would put
+         * the roll-over counters of both sides out of step. */
+        starting = ahead >= MAX_DROPOUT;
+    }
+    uint32_t offset = route->timestamp_offset;
+    if (starting) {
+        sequence = route->sent ? route->highest + 1 : route->first_sequence;
+        offset = anchor_timestamp(route, packet, now);
+    }
+    uint32_t timestamp = packet->timestamp + offset;
+
+    size_t contributors = packet->extension - RTP_HEADER, payload = (size_t)packet->size - packet->payload;
+    if (RTP_HEADER + contributors + payload > MAX_RTP)
+        return DROP_TOO_LARGE;
+    uint8_t *plain = out_room(out);
+    uint8_t *at = plain + RTP_HEADER;
+    memcpy(at, packet->data + RTP_HEADER, contributors);
+    at += contributors;
+    int block = rtp_write_extensions(
+        packet,
+        route->extensions,
+        route->mid_id,
+        route->mid,
+        route->mid_size,
+        at,
+        MAX_RTP - RTP_HEADER - contributors - payload);
+    if (block < 0)
+        return DROP_TOO_LARGE;
+    at += block;
+    memcpy(at, packet->data + packet->payload, payload);
+    at += payload;
+    plain[0] = (uint8_t)((packet->data[0] & ~RTP_EXTENSION) | (block ? RTP_EXTENSION : 0));
+    plain[1] = (uint8_t)((packet->data[1] & RTP_MARKER) | payload_type);
+    write16(plain + 2, (uint16_t)sequence);
+    write32(plain + 4, timestamp);
+    write32(plain + 8, route->ssrc);
+    if (pad && at - plain < MAX_RTP && !(plain[0] & RTP_PADDING)) {
+        plain[0] |= RTP_PADDING;
+        *at++ = 1;
+    }
+    int size = (int)(at - plain);
+    size_t plain_size = (size_t)size;
+    if (srtp->protect(transport->send, plain, &size) != SRTP_OK)
+        return DROP_SRTP_PROTECT;
+    out_push(out, &transport->address, (size_t)size);
+    /* Nothing before this line has changed the mapping: a packet that was not sent anchors nothing. */
+    if (starting) {
+        route->start = packet->extended;
+        route->sequence_offset = sequence - packet->extended;
+        route->timestamp_offset = offset;
+        route->anchored = true;
+        route->starting = route->awaiting_keyframe = false;
+    }
+    if (!route->sent || sequence > route->highest) {
+        route->highest = sequence;
+        route->last_timestamp = timestamp;
+        route->last_now = now;
+        route->sent = true;
+    }
+    route->packets++;
+    route->bytes += plain_size;
+    route->payload_bytes += (uint64_t)(packet->end - packet->payload);
+    return DROP_NONE;
+}
+
+drop_t route_forward(route_t *route, const packet_t *packet, double now, bool pad, const srtp_t *srtp, out_t *out) {
+    route->offered++;
+    drop_t reason = send_packet(route, packet, now, pad, srtp, out);
+    if (reason != DROP_NONE)
+        route->drops[reason]++;
+    return reason;
+}
