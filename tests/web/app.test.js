@@ -154,6 +154,7 @@ test("every failure has a title, a sentence that says what to do, and a way on",
       assert.ok(text.length > 20);
       seen.add(title);
     }
+  for (const name of names) assert.match(deviceProblem("both", name).title, /camera and (no )?microphone/i);
   assert.ok(seen.size > 12);
   const codes = ["room_not_found", "room_full", "guests_not_allowed", "token_invalid", "token_expired", "bad_request", "odd"];
   for (const code of codes)

@@ -3,7 +3,7 @@ import { byId, setIcon } from "./element.js";
 import { showSwitch } from "./preview.js";
 import { ScreenShare } from "./screen-share.js";
 import { shortcuts } from "./shortcuts.js";
-import { toast } from "./toasts.js";
+import { complain, toast } from "./toasts.js";
 
 /** @import { Call } from "../chatter/call.js" */
 /** @import { Device, LocalMedia } from "./local-media.js" */
@@ -52,7 +52,7 @@ export class CallBar {
       if (video) toast("Others see your screen now.");
       this.show();
     });
-    this.#screenShare.on("problem", ({ title, text }) => toast(text, title));
+    this.#screenShare.on("problem", complain);
     shortcuts({
       m: () => this.#toggle("microphone"),
       v: () => this.#toggle("camera"),

@@ -11,7 +11,7 @@ import { Grid } from "./grid.js";
 import { shown } from "./names.js";
 import { PeoplePanel } from "./people-panel.js";
 import { prefer, preferences } from "./preferences.js";
-import { toast } from "./toasts.js";
+import { complain, toast } from "./toasts.js";
 import { trouble } from "./words.js";
 
 /** @import { Call } from "../chatter/call.js" */
@@ -64,7 +64,7 @@ export class CallView {
     for (const id of ["copy-link", "people-copy", "invite-copy"]) copiesLink(byId(id, HTMLButtonElement), roomId);
     media.on("change", () => this.#showOwn());
     media.on("problem", ({ words }) => {
-      if (words && !this.#root.hidden) toast(words.text, words.title);
+      if (words && !this.#root.hidden) complain(words);
     });
     this.#listen();
   }

@@ -27,7 +27,7 @@ export class LocalMedia extends Emitter {
   #tracks = { microphone: null, camera: null };
   /** @type {Record<Device, boolean>} */
   #wanted;
-  /** @type {Record<Device, Words | null>} */
+  /** @type {Record<Device, string | null>} the names of the errors */
   #problems = { microphone: null, camera: null };
   /** @type {Promise<void>} */
   #queue = Promise.resolve();
@@ -64,7 +64,11 @@ export class LocalMedia extends Emitter {
   get problems() {
     if (!LocalMedia.isPossible) return [insecure];
     const { microphone, camera } = this.#problems;
-    return [microphone, camera].filter((words) => words !== null);
+    if (microphone && microphone === camera) return [deviceProblem("both", camera)];
+    return [
+      ...(microphone ? [deviceProblem("microphone", microphone)] : []),
+      ...(camera ? [deviceProblem("camera", camera)] : []),
+    ];
   }
 
   /** Opens what is wanted, with one question to the user. The microphone is opened even when muted. */
@@ -141,7 +145,7 @@ export class LocalMedia extends Emitter {
 
   /** @param {Device} device */
   async #open(device) {
-    if (!LocalMedia.isPossible) return this.#report(device, insecure);
+    if (!LocalMedia.isPossible) return this.emit("problem", { device, words: insecure });
     const constraints = constraintsOf(device);
     try {
       const stream = await navigator.mediaDevices.getUserMedia(
@@ -149,7 +153,7 @@ export class LocalMedia extends Emitter {
       );
       this.#adopt(device, stream.getTracks()[0]);
     } catch (error) {
-      this.#report(device, deviceProblem(device, error instanceof Error ? error.name : String(error)));
+      this.#report(device, error instanceof Error ? error.name : String(error));
     }
   }
 
@@ -165,7 +169,7 @@ export class LocalMedia extends Emitter {
     track.addEventListener("ended", () => {
       if (this.#tracks[device] !== track) return;
       this.#tracks[device] = null;
-      this.#report(device, deviceProblem(device, "Unplugged"));
+      this.#report(device, "Unplugged");
     });
     this.#problems[device] = null;
     this.emit("problem", { device, words: null });
@@ -181,11 +185,11 @@ export class LocalMedia extends Emitter {
 
   /**
    * @param {Device} device
-   * @param {Words} words
+   * @param {string} name of the error
    */
-  #report(device, words) {
-    this.#problems[device] = words;
-    this.emit("problem", { device, words });
+  #report(device, name) {
+    this.#problems[device] = name;
+    this.emit("problem", { device, words: deviceProblem(device, name) });
     this.emit("change", device);
   }
 }

@@ -1,6 +1,8 @@
 import { byId, element } from "./element.js";
 
 const SHOWN_MS = 5000;
+// What has to be acted upon is longer, and longer there.
+const PROBLEM_MS = 12_000;
 const MOST = 3;
 
 /**
@@ -10,9 +12,21 @@ const MOST = 3;
  * @param {string} [who]
  */
 export function toast(text, who) {
+  show(element("div", { class: "toast" }, ...(who ? [element("strong", {}, who)] : []), text), SHOWN_MS);
+}
+
+/** @param {{title: string, text: string}} words */
+export function complain({ title, text }) {
+  show(element("div", { class: "toast problem", role: "alert" }, element("strong", {}, title), text), PROBLEM_MS);
+}
+
+/**
+ * @param {HTMLElement} line
+ * @param {number} milliseconds
+ */
+function show(line, milliseconds) {
   const toasts = byId("toasts", HTMLDivElement);
-  const line = element("div", { class: "toast" }, ...(who ? [element("strong", {}, who)] : []), text);
   toasts.append(line);
   while (toasts.children.length > MOST) toasts.firstElementChild?.remove();
-  setTimeout(() => line.remove(), SHOWN_MS);
+  setTimeout(() => line.remove(), milliseconds);
 }

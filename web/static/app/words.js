@@ -4,8 +4,10 @@
  * @typedef {{title: string, text: string}} Words
  */
 
-/** @type {Record<"microphone" | "camera" | "screen", string>} */
-const DEVICE = { microphone: "microphone", camera: "camera", screen: "screen" };
+/** @typedef {"microphone" | "camera" | "both" | "screen"} Failing what did not start; both: microphone and camera */
+
+/** @type {Record<Failing, string>} */
+const DEVICE = { microphone: "microphone", camera: "camera", both: "camera and microphone", screen: "screen" };
 
 /** @type {Words} */
 export const insecure = {
@@ -14,13 +16,14 @@ export const insecure = {
 };
 
 /**
- * @param {"microphone" | "camera" | "screen"} source
+ * @param {Failing} source
  * @param {string} name of the DOMException
  * @returns {Words}
  */
 export function deviceProblem(source, name) {
   const device = DEVICE[source];
   const Device = device[0].toUpperCase() + device.slice(1);
+  const [is, one, it, was] = source === "both" ? ["are", "them", "them", "were"] : ["is", "one", "it", "was"];
   switch (name) {
     case "NotAllowedError":
     case "SecurityError":
@@ -31,22 +34,25 @@ export function deviceProblem(source, name) {
             text: "Try again and choose a window or a screen. On a Mac, allow your browser under Privacy, Screen Recording.",
           }
         : {
-            title: `${Device} is blocked`,
-            text: `Allow the ${device} for this page with the icon beside the address, then switch it on again.`,
+            title: `${Device} ${is} blocked`,
+            text: `Allow the ${device} for this page with the icon beside the address, then switch ${it} on again.`,
           };
     case "NotFoundError":
     case "DevicesNotFoundError":
     case "OverconstrainedError":
-      return { title: `No ${device} found`, text: `Plug one in, or join without a ${device}.` };
+      return {
+        title: source === "both" ? "No camera and no microphone found" : `No ${device} found`,
+        text: `Plug ${one} in, or join without ${it}: you can watch, listen and chat.`,
+      };
     case "NotReadableError":
     case "TrackStartError":
     case "AbortError":
       return {
-        title: `${Device} is in use`,
+        title: `${Device} ${is} in use`,
         text: `Another program or tab is holding the ${device}. Close it, then switch the ${device} on again.`,
       };
     case "Unplugged":
-      return { title: `${Device} was disconnected`, text: "Plug it in again, or choose another one." };
+      return { title: `${Device} ${was} disconnected`, text: `Plug ${it} in again, or choose another one.` };
     case "NotSupportedError":
       return source === "screen"
         ? { title: "This browser cannot share the screen", text: "Use a browser on a computer to share yours." }
