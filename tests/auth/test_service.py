@@ -66,6 +66,19 @@ async def test_of_two_who_want_a_name_one_gets_it(service):
     assert [(refusal.status, refusal.code) for refusal in refusals] == [(409, "username_taken")] * 2
 
 
+async def test_a_user_who_does_not_exist_costs_a_hash_too(opened, monkeypatch):
+    _, service = opened
+    verified = []
+
+    async def verify(password, password_hash):
+        verified.append(password_hash)
+        return False
+
+    monkeypatch.setattr(service._passwords, "verify", verify)
+    assert await refused(service.login(ALICE, "laptop")) == (401, "invalid_credentials")
+    assert verified == [None]
+
+
 async def test_of_two_who_use_a_token_one_gets_a_new_one(service):
     token = (await service.register(ALICE, "laptop")).refresh_token
     results = await asyncio.gather(service.refresh(token), service.refresh(token), return_exceptions=True)
