@@ -19,6 +19,8 @@ import { trouble } from "./words.js";
 /** @import { Room } from "../chatter/room.js" */
 /** @import { LocalMedia } from "./local-media.js" */
 
+const SMALL = 8;
+
 /** What one sees of a call. */
 export class CallView {
   #call;
@@ -131,7 +133,8 @@ export class CallView {
       const name = shown(message.displayName || before.participants.find(({ id }) => id === message.clientId)?.displayName);
       const text = message.action === "join" ? `${name} joined` : `${name} left`;
       announce(text);
-      toast(text);
+      // In a small call one is glad to see who comes; in a large one somebody comes all the time.
+      if (room.participants.length <= SMALL) toast(text);
     }
     if (message.type === "profile" && message.clientId === room.clientId) this.#onName(message.displayName);
     if (message.type === "tracks" && message.action === "added")
