@@ -20,6 +20,7 @@ import { preferences } from "./preferences.js";
 import { Preview } from "./preview.js";
 import { visited } from "./recent-rooms.js";
 import { accessToken, account, forgetAccount } from "./session.js";
+import { keepAwake } from "./wake-lock.js";
 import { refusal } from "./words.js";
 
 /** @import { Kind } from "../chatter/messages.js" */
@@ -89,6 +90,7 @@ function publish() {
 }
 
 function join() {
+  keepAwake();
   publish();
   media.on("change", publish);
   call.join();

@@ -62,7 +62,11 @@ export class CallView {
       onBlocked: (blocked) => void (hear.hidden = !blocked),
     });
     hear.addEventListener("click", () => void this.#audio.resume());
-    this.#bar = new CallBar({ call, media, onLeave, onChat: (open) => this.#chat.setOpen(open) });
+    const onChat = (/** @type {boolean} */ open) => {
+      this.#chat.setOpen(open);
+      this.#showTitle();
+    };
+    this.#bar = new CallBar({ call, media, onLeave, onChat });
     for (const id of ["copy-link", "people-copy", "invite-copy"]) copiesLink(byId(id, HTMLButtonElement), roomId);
     media.on("change", () => this.#showOwn());
     media.on("problem", ({ words }) => {

@@ -62,6 +62,14 @@ function explain(error) {
     username.focus();
     return;
   }
+  // The server's sentences about a field begin with its name.
+  const [, field, rest] = /^"(username|password)" (.+)$/.exec(error instanceof Error ? error.message : "") ?? [];
+  if (field) {
+    const input = field === "username" ? username : password;
+    complain(input, `The ${field === "username" ? "user name" : field} ${rest}`);
+    input.focus();
+    return;
+  }
   notice.textContent =
     error instanceof ApiError && error.status === 401
       ? "That user name and password do not go together. Check both and try again."

@@ -57,7 +57,7 @@ export class Tile {
   setVisible(visible) {
     this.#visible = visible;
     this.element.classList.toggle("has-video", visible && this.#video !== null);
-    if (this.#video) this.#video.hidden = !visible;
+    for (const video of this.#videos()) video.hidden = !visible;
   }
 
   /**
@@ -68,10 +68,10 @@ export class Tile {
   setTrack(track) {
     if (track === this.#track) return;
     this.#track = track;
-    const before = this.#video;
+    const playing = this.#video !== null;
     if (!track) {
-      before?.remove();
       this.#video = null;
+      this.#keepOnly(null);
       this.setVisible(this.#visible);
       return;
     }
@@ -83,11 +83,8 @@ export class Tile {
     this.element.prepend(video);
     this.#video = video;
     this.setVisible(this.#visible);
-    if (!before) return;
-    const replace = () => {
-      before.srcObject = null;
-      before.remove();
-    };
+    if (!playing) return;
+    const replace = () => this.#keepOnly(video);
     if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback(replace);
     else /** @type {HTMLVideoElement} */ (video).addEventListener("loadeddata", replace, { once: true });
   }
@@ -101,7 +98,20 @@ export class Tile {
   }
 
   remove() {
-    for (const video of this.element.querySelectorAll("video")) video.srcObject = null;
+    this.#keepOnly(null);
     this.element.remove();
+  }
+
+  #videos() {
+    return this.element.querySelectorAll("video");
+  }
+
+  /** @param {HTMLVideoElement | null} kept unless a newer one has come meanwhile, which stays behind it */
+  #keepOnly(kept) {
+    for (const video of this.#videos()) {
+      if (video === kept || (kept && video === this.#video)) continue;
+      video.srcObject = null;
+      video.remove();
+    }
   }
 }
