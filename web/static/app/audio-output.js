@@ -29,10 +29,14 @@ export class AudioOutput {
     const player = before ?? new Audio();
     player.srcObject = new MediaStream([track]);
     this.#elements.set(trackId, player);
-    if (!before && this.#sinkId && "setSinkId" in player)
-      // The speaker may be gone since; the system's one plays then.
-      player.setSinkId(this.#sinkId).catch(() => player.setSinkId(""));
+    if (!before && this.#sinkId) direct(player, this.#sinkId);
     void this.#play(player);
+  }
+
+  /** @param {string} sinkId */
+  setSink(sinkId) {
+    this.#sinkId = sinkId;
+    for (const player of this.#elements.values()) direct(player, sinkId);
   }
 
   /** Plays what the browser has held back; call it from a click. */
@@ -54,4 +58,14 @@ export class AudioOutput {
       if (error instanceof Error && error.name === "NotAllowedError") this.#onBlocked(true);
     }
   }
+}
+
+/**
+ * @param {HTMLAudioElement} player
+ * @param {string} sinkId
+ */
+function direct(player, sinkId) {
+  if (!("setSinkId" in player)) return;
+  // The speaker may be gone since; the system's one plays then.
+  player.setSinkId(sinkId).catch(() => player.setSinkId(""));
 }

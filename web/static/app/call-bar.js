@@ -8,7 +8,10 @@ import { complain, toast } from "./toasts.js";
 /** @import { Call } from "../chatter/call.js" */
 /** @import { Device, LocalMedia } from "./local-media.js" */
 
-/** @typedef {"chat" | "people"} Panel */
+/** @typedef {"chat" | "people" | "settings"} Panel */
+
+/** @type {readonly Panel[]} */
+const PANELS = ["chat", "people", "settings"];
 
 /** The controls of a call and their keys. */
 export class CallBar {
@@ -41,7 +44,7 @@ export class CallBar {
       this.#screenShare.stop();
       onLeave();
     });
-    for (const panel of /** @type {Panel[]} */ (["chat", "people"])) {
+    for (const panel of PANELS) {
       byId(`${panel}-toggle`, HTMLButtonElement).addEventListener("click", () => this.#togglePanel(panel));
       byId(`${panel}-close`, HTMLButtonElement).addEventListener("click", () => this.#togglePanel(null));
     }
@@ -95,12 +98,12 @@ export class CallBar {
     const next = wanted === before ? null : wanted;
     if (next === before) return;
     this.#open = next;
-    for (const panel of /** @type {Panel[]} */ (["chat", "people"])) {
+    for (const panel of PANELS) {
       byId(`${panel}-panel`, HTMLElement).hidden = panel !== next;
       byId(`${panel}-toggle`, HTMLElement).setAttribute("aria-expanded", String(panel === next));
     }
     this.#onChat(next === "chat");
-    if (next === "people") byId("people-close", HTMLElement).focus();
+    if (next && next !== "chat") byId(`${next}-close`, HTMLElement).focus();
     if (next === null && before) byId(`${before}-toggle`, HTMLElement).focus();
   }
 }

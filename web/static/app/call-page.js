@@ -6,7 +6,7 @@
  * name-input, join-button, microphone-select, camera-select, speaker-select; tile (with data-client-id and data-source
  * camera or screen; class has-video, speaking, muted, pip), mute-button, camera-button, screen-button (aria-pressed),
  * participants-button, participant (data-client-id), rename-button, rename-input, rename-save, people-copy-link,
- * copy-link, chat-button, chat-unread, chat-input, chat-send, chat-message, hear-button, connection-banner,
+ * settings-button, copy-link, chat-button, chat-unread, chat-input, chat-send, chat-message, hear-button, connection-banner,
  * leave-button, ended, retry, rejoin, guest. Lobby: create-room, room-code-input, join-room, recent-rooms, sign-out,
  * sign-in-link, register-link. Accounts: register-username, register-password, register-submit and the same with
  * signin-, continue-as-guest.

@@ -62,6 +62,8 @@ export class CallView {
       onBlocked: (blocked) => void (hear.hidden = !blocked),
     });
     hear.addEventListener("click", () => void this.#audio.resume());
+    const speaker = byId("speaker-select", HTMLSelectElement);
+    speaker.addEventListener("change", () => this.#audio.setSink(speaker.value));
     const onChat = (/** @type {boolean} */ open) => {
       this.#chat.setOpen(open);
       this.#showTitle();
@@ -130,6 +132,8 @@ export class CallView {
   #roomChanged(room, before, message) {
     if (message.type === "welcome") {
       this.#root.hidden = false;
+      // The lists of the preview serve on.
+      byId("settings-devices", HTMLElement).append(byId("devices", HTMLElement));
       this.#chat.setLimit(room.limits.chatCharacters);
       if (!before.clientId) byId("stage", HTMLElement).focus();
     }

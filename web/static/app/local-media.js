@@ -146,12 +146,8 @@ export class LocalMedia extends Emitter {
   /** @param {Device} device */
   async #open(device) {
     if (!LocalMedia.isPossible) return this.emit("problem", { device, words: insecure });
-    const constraints = constraintsOf(device);
     try {
-      const stream = await navigator.mediaDevices.getUserMedia(
-        device === "microphone" ? { audio: constraints } : { video: constraints },
-      );
-      this.#adopt(device, stream.getTracks()[0]);
+      this.#adopt(device, await request(device, constraintsOf(device)));
     } catch (error) {
       this.#report(device, error instanceof Error ? error.name : String(error));
     }
@@ -196,10 +192,30 @@ export class LocalMedia extends Emitter {
 
 /**
  * @param {Device} device
+ * @param {MediaTrackConstraints} constraints
+ * @returns {Promise<MediaStreamTrack>}
+ */
+async function request(device, constraints) {
+  try {
+    const stream = await navigator.mediaDevices.getUserMedia(
+      device === "microphone" ? { audio: constraints } : { video: constraints },
+    );
+    return stream.getTracks()[0];
+  } catch (error) {
+    const { deviceId, ...others } = constraints;
+    // The remembered device is not there today: any other will do.
+    if (deviceId && error instanceof Error && ["OverconstrainedError", "NotFoundError"].includes(error.name))
+      return request(device, others);
+    throw error;
+  }
+}
+
+/**
+ * @param {Device} device
  * @returns {MediaTrackConstraints}
  */
 function constraintsOf(device) {
   const { microphoneId, cameraId } = preferences();
   const id = device === "microphone" ? microphoneId : cameraId;
-  return { ...(device === "microphone" ? AUDIO : VIDEO), ...(id && { deviceId: { ideal: id } }) };
+  return { ...(device === "microphone" ? AUDIO : VIDEO), ...(id && { deviceId: { exact: id } }) };
 }

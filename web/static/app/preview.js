@@ -9,6 +9,8 @@ import { prefer, preferences } from "./preferences.js";
 const BARS = 16;
 // Below, in decibels, the meter stays dark; speech is at -30 to -15.
 const FLOOR_DB = -55;
+// Of what is shown, each frame: it rises at once and falls slowly, to be read.
+const FALL = 0.93;
 
 /** The page before the call: see oneself, hear that the microphone works, give a name. */
 export class Preview {
@@ -22,6 +24,7 @@ export class Preview {
   #form = byId("preview-form", HTMLFormElement);
   #bars = Array.from({ length: BARS }, () => element("i"));
   #frame = 0;
+  #part = 0;
 
   /**
    * @param {object} options
@@ -107,7 +110,8 @@ export class Preview {
 
   #draw() {
     const decibels = 20 * Math.log10(Math.max(this.#meter.level(), 1e-6));
-    const part = Math.min(1, Math.max(0, 1 - decibels / FLOOR_DB));
+    const part = Math.max(Math.min(1, Math.max(0, 1 - decibels / FLOOR_DB)), this.#part * FALL);
+    this.#part = part;
     this.#bars.forEach((bar, index) => bar.classList.toggle("lit", index < part * BARS));
     byId("preview-meter", HTMLElement).setAttribute("aria-valuenow", String(Math.round(part * 100)));
     this.#frame = requestAnimationFrame(() => this.#draw());

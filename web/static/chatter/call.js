@@ -40,6 +40,11 @@ const LEVELS_EVERY_MS = 150;
  * A call: one participant in one room, whichever way the media goes. It knows no page: it is given tracks and gives
  * tracks.
  *
+ *     const call = new Call({ url: async () => "wss://chatter.example/ws/a1b2c3d4?displayName=Ann" });
+ *     call.on("stream", ({ clientId, source, track }) => play(clientId, source, track));
+ *     call.setTrack("microphone", stream.getAudioTracks()[0]);
+ *     call.join();
+ *
  * @extends {Emitter<CallEvents>}
  */
 export class Call extends Emitter {
