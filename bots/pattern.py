@@ -1,7 +1,8 @@
 """A test picture that says when it was made: moving bars, and the time as black and white blocks. No IO.
 
 The top of the picture is two rows of blocks, one bit each, the highest first: 32 bits of milliseconds and 8
-of a check sum. A receiver reads them back and knows how old the picture is, through any codec and scaling.
+of a check sum. A receiver reads them back and knows how old the picture is; from 320 pixels of width on they
+are legible through a codec.
 """
 
 from __future__ import annotations
