@@ -34,6 +34,9 @@ for (const [name, area] of Object.entries(AREAS))
         const aspect = box.width / box.height;
         assert.ok(aspect >= 0.749 && aspect <= 16 / 9 + 0.001, `${count} tiles of ${aspect}`);
         assert.deepEqual([box.width, box.height], [boxes[0].width, boxes[0].height]);
+        const row = boxes.filter(({ y }) => y === box.y);
+        const [left, right] = [row[0].x, area.width - row.at(-1).x - row.at(-1).width];
+        assert.ok(Math.abs(left - right) < 0.01, `${count}: a row is not centred`);
         for (const other of boxes.slice(index + 1)) assert.ok(!overlap(box, other), `${count} overlap`);
       }
     }
@@ -86,6 +89,7 @@ test("links in messages", async (t) => {
     ["http://a.example, http://b.example!", ["http://a.example", "http://b.example"]],
     ["javascript:alert(1) data:text/html,x ftp://x", []],
     ["https://", []],
+    ["https://%%/x", []],
     ["<a href='https://evil.example'>x</a>", ["https://evil.example"]],
   ];
   for (const [text, expected] of table)

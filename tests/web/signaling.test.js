@@ -71,10 +71,15 @@ test("a lost connection comes back, later each time, and sooner after a good one
   sockets[1].end(1006);
   await clock.advance(900);
   sockets[2].say(WELCOME);
-  await clock.advance(12_000);
+  await clock.advance(9_000);
   sockets[2].end(1006);
+  await clock.advance(1800);
+  sockets[3].say(WELCOME);
+  await clock.advance(12_000);
+  sockets[3].end(1006);
   assert.deepEqual(states, [
-    "connecting", "open", "waiting 450", "connecting", "waiting 900", "connecting", "open", "waiting 450",
+    "connecting", "open", "waiting 450", "connecting", "waiting 900", "connecting", "open", "waiting 1800",
+    "connecting", "open", "waiting 450",
   ]);
 });
 

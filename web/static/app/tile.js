@@ -79,8 +79,8 @@ export class Tile {
     video.muted = true;
     video.autoplay = true;
     video.srcObject = new MediaStream([track]);
-    // Behind the one before, which a new first child is.
-    this.element.prepend(video);
+    // Before the avatar, which is seen until the first frame is there, and behind the video before.
+    this.#avatar.after(video);
     this.#video = video;
     this.setVisible(this.#visible);
     if (!playing) return;

@@ -215,8 +215,7 @@ export class Signaling extends Emitter {
     this.#timer = null;
     const socket = this.#socket;
     this.#socket = null;
-    if (!socket) return;
-    socket.onmessage = socket.onclose = null;
-    socket.close(code ?? 1000);
+    // What it still says is not heard: it is no longer the socket.
+    socket?.close(code ?? 1000);
   }
 }
