@@ -73,7 +73,10 @@ $(UV): tools/make-venv
 	@$(BIN)/python -m pip install -q --disable-pip-version-check "$(UV_PIN)"
 	@touch $@
 
-$(VENV)/.runtime: $(UV) requirements.lock pyproject.toml
+PLANE := setup.py $(wildcard sfu/plane/*.pyx sfu/plane/native/*.[ch])
+
+$(VENV)/.runtime: $(UV) requirements.lock pyproject.toml $(PLANE) tools/compiler
+	@tools/compiler $(BIN)/python
 	@$(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(UV) pip install -q --python $(BIN)/python --no-deps -e .
 	@touch $@
