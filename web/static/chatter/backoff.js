@@ -1,6 +1,6 @@
 // The first try comes quickly (a server that restarts is back in a second); the last ones leave it alone.
 const FIRST_MS = 600;
-const LONGEST_MS = 15_000;
+const LONGEST_MS = 8_000;
 
 /**
  * How long to wait before trying again: doubling, with half of it left to chance, so that a thousand clients of one

@@ -12,7 +12,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 // A connection that lasted so long was a good one: the next loss starts counting at 0.
 const STABLE_MS = 10_000;
 // A server that restarts knows no rooms until an account comes back; guests keep asking for about a minute.
-const ATTEMPTS_WHILE_MISSING = 8;
+const ATTEMPTS_WHILE_MISSING = 12;
 
 /**
  * @typedef {{code: string, message: string}} Refusal
@@ -162,6 +162,8 @@ export class Signaling extends Emitter {
       this.emit("state", { state: "open", attempt: this.#attempt, retryInMs: null });
     } else if (message.type === "error") {
       this.#refusal = { code: message.code, message: message.message };
+      // Before the welcome it is the reason of the close that follows, and is told then.
+      if (!this.#welcomedAt) return;
     }
     this.emit("message", message);
   }
