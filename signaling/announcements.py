@@ -40,6 +40,7 @@ def welcome(
         "limits": {
             "participants": settings.max_participants,
             "messageBytes": settings.message_bytes,
+            "descriptionBytes": settings.description_bytes,
             "chatCharacters": settings.chat_characters,
             "displayNameCharacters": settings.display_name_characters,
         },

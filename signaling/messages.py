@@ -129,7 +129,14 @@ def parse(frame: bytes | str, settings: RoomSettings) -> ClientMessage:
             raise ProtocolError(
                 "unknown_type", f"type must be one of {', '.join(_PARSERS)}, not {_shown(kind)}"
             )
-        return _PARSERS[request](body, request_id, settings)
+        message = _PARSERS[request](body, request_id, settings)
+        if len(frame) > settings.message_bytes and not (isinstance(message, Negotiate) and message.sdp):
+            raise ProtocolError(
+                "message_too_large",
+                f"the message has {len(frame):,} bytes; only offers and answers may have more than "
+                f"{settings.message_bytes:,}",
+            )
+        return message
     except ProtocolError as error:
         # A type that is unknown is told back as well, shortened, so that the sender can find its mistake.
         error.request = kind[:MAX_ID_CHARACTERS] if isinstance(kind, str) else None
@@ -231,7 +238,7 @@ def _parse_webrtc(body: Json, request_id: RequestId | None, settings: RoomSettin
                 "invalid_field", f"candidate must be an object or null, not {_shown(body.get('candidate'))}"
             )
     else:
-        sdp = _text(body, "sdp", settings.message_bytes)
+        sdp = _text(body, "sdp", settings.description_bytes)
     publish: Mapping[str, Source] = {}
     subscribe: Mapping[str, str] = {}
     if to == SFU and action == "offer":

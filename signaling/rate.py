@@ -14,13 +14,13 @@ class RateLimit:
         self._tokens = self._capacity
         self._updated = now
 
-    def admit(self, now: float) -> bool:
-        """Take one message's worth at `now` (seconds); False when there is none."""
+    def admit(self, now: float, cost: float = 1.0) -> bool:
+        """Take a message's worth at `now` (seconds), or `cost` of them; False when there are fewer."""
         self._tokens = min(self._capacity, self._tokens + max(0.0, now - self._updated) * self._rate)
         self._updated = now
-        if self._tokens < 1.0:
+        if self._tokens < cost:
             return False
-        self._tokens -= 1.0
+        self._tokens -= cost
         return True
 
     @property

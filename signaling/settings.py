@@ -37,7 +37,9 @@ class RoomSettings:
     """Origins besides the server's own whose pages may connect; "*" allows every page."""
 
     message_bytes: int = 65_536
-    """Largest frame that a client may send."""
+    """Largest frame that a client may send, but for session descriptions."""
+    description_bytes: int = 393_216
+    """Largest frame with a session description: Chromium's offers take about 6 kB per person seen."""
     chat_characters: int = 4_000
     display_name_characters: int = 64
     messages_per_second: float = 50.0
@@ -78,6 +80,7 @@ class RoomSettings:
             "max_participants",
             "max_rooms",
             "message_bytes",
+            "description_bytes",
             "chat_characters",
             "display_name_characters",
             "messages_per_second",

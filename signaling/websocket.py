@@ -23,6 +23,9 @@ from signaling.rooms import Account, Rooms
 
 LOG = logging.getLogger(__name__)
 
+# A message that is longer counts as several: what it costs to read grows with it.
+BYTES_PER_MESSAGE = 8_192
+
 # Seconds for which a client that sends too much is not read; long enough to matter, short enough to close in.
 MAX_PAUSE = 0.1
 
@@ -52,7 +55,7 @@ class Connection:
         self.ws: web.WebSocketResponse[bool] = web.WebSocketResponse(
             timeout=self._settings.close_timeout,
             heartbeat=self._settings.heartbeat,
-            max_msg_size=self._settings.message_bytes + 1,
+            max_msg_size=self._settings.description_bytes + 1,
             compress=False,
             decode_text=False,
         )
@@ -111,7 +114,7 @@ class Connection:
             received = await self.ws.receive()
             match received.type:
                 case WSMsgType.TEXT | WSMsgType.BINARY:
-                    admitted = rate.admit(self._loop.time())
+                    admitted = rate.admit(self._loop.time(), 1 + len(received.data) // BYTES_PER_MESSAGE)
                     self._receive(room, participant, received.type, received.data, admitted)
                     if not admitted:
                         # Not reading is what slows a flood down: TCP holds the sender back.

@@ -248,3 +248,15 @@ def test_any_bytes_are_a_message_or_a_refusal_that_can_be_sent_on(frame):
         body = message.body if isinstance(message, Negotiate) else {"id": message.id}
         out = announcements.relayed(body, sender)
     assert json.loads(announcements.encode(out), parse_constant=pytest.fail) == out
+
+
+def test_only_descriptions_may_be_larger_than_other_messages():
+    settings = RoomSettings()
+    sdp = "v=0\r\n" + "a=x\r\n" * 40_000
+    offer = json.dumps({"type": "webrtc", "action": "offer", "to": "sfu", "sdp": sdp}).encode()
+    assert len(offer) > settings.message_bytes
+    assert parse(offer, settings).sdp == sdp
+    ice = json.dumps({"type": "webrtc", "action": "ice", "to": "sfu", "candidate": {"x": sdp}}).encode()
+    with pytest.raises(ProtocolError, match="only offers and answers may have more than 65,536") as raised:
+        parse(ice, settings)
+    assert raised.value.code == "message_too_large"

@@ -22,6 +22,13 @@ def test_tokens_come_back(wait, admitted):
     assert sum(limit.admit(wait) for _ in range(1000)) == admitted
 
 
+def test_a_costly_message_takes_as_many_tokens():
+    limit = RateLimit(50, 10, 0.0)
+    assert [limit.admit(0.0, 200) for _ in range(3)] == [True, True, False]
+    assert limit.admit(0.0, 100)
+    assert not limit.admit(0.0)
+
+
 def test_the_pause_is_as_long_as_it_takes():
     limit = RateLimit(50, 0.02, 0.0)
     assert limit.admit(0.0)

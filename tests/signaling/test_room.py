@@ -64,6 +64,7 @@ def test_a_newcomer_is_welcomed_and_announced():
             "limits": {
                 "participants": 7,
                 "messageBytes": 65_536,
+                "descriptionBytes": 393_216,
                 "chatCharacters": 4_000,
                 "displayNameCharacters": 64,
             },

@@ -226,7 +226,10 @@ async def test_an_error_carries_the_request_id(site):
     assert (error["code"], error["request"], error["id"]) == ("unknown_recipient", "webrtc", "q9")
 
 
-@pytest.mark.parametrize(("size", "close_code"), [(65_536, None), (65_537, 1009), (3_000_000, 1009)])
+@pytest.mark.parametrize(
+    ("size", "close_code"),
+    [(65_536, None), (65_537, None), (393_216, None), (393_217, 1009), (3_000_000, 1009)],
+)
 async def test_the_largest_frame(site, size, close_code):
     a, _ = await site.join()
     b, _ = await site.join()
@@ -238,7 +241,10 @@ async def test_the_largest_frame(site, size, close_code):
         await b.send_str(frame)
     received = await b.receive(timeout=PATIENCE)
     if close_code is None:
-        assert json.loads(received.data) == {"type": "pong"}
+        told = json.loads(received.data)
+        assert told == {"type": "pong"} if size <= 65_536 else told["code"] == "message_too_large"
+        await b.send_json({"type": "ping", "id": 1})
+        assert await receive(b) == {"type": "pong", "id": 1}
     else:
         assert (received.type, received.data) == (WSMsgType.CLOSE, close_code)
         await receive_until(a, type="presence", action="leave")
