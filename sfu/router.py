@@ -265,6 +265,21 @@ class Router:
 
     # Streams
 
+    def keyframe_seen(self, transport: Transport, source: int) -> None:
+        """A keyframe of a source that the transport sends began.
+
+        The plane may have forwarded it before a route was fed that waits for one: its request stands then.
+        """
+        for producer in transport.producers.values():
+            for stream in producer.streams.values():
+                if stream.source != source:
+                    continue
+                if stream is not producer.active or not any(map(self._awaits_keyframe, producer.consumers)):
+                    stream.keyframe.satisfied()
+
+    def _awaits_keyframe(self, consumer: Consumer) -> bool:
+        return not consumer.paused and self._plane.route_state(consumer.route).awaiting_keyframe
+
     def attribute(self, transport: Transport, packet: bytes, now: float) -> bool:
         """Find whose stream a packet of an unknown SSRC begins, and add its row. False if it is nobody's."""
         producer = transport.producer_of(packet)

@@ -97,13 +97,6 @@ class Transport:
                 return producer, stream
         return None
 
-    def keyframe_seen(self, source: int) -> None:
-        """A keyframe of that source came: whoever waited for one has it."""
-        for producer in self.producers.values():
-            for stream in producer.streams.values():
-                if stream.source == source:
-                    stream.keyframe.satisfied()
-
     def _mid_id(self) -> int:
         return next(
             (mid_extension(line) for line in self.remote.media if not line.rejected and line.sends), 0

@@ -215,7 +215,7 @@ class Worker:
         elif punt.kind is PuntKind.UNKNOWN_SSRC:
             self._handle_unknown_ssrc(connection, punt.data, now)
         elif punt.kind is PuntKind.KEYFRAME and punt.source is not None:
-            connection.transport.keyframe_seen(punt.source)
+            connection.router.keyframe_seen(connection.transport, punt.source)
 
     def _handle_stun(self, punt: Punt, now: float) -> None:
         request = read_binding_request(punt.data)

@@ -266,6 +266,24 @@ def test_a_request_is_repeated_until_the_keyframe_comes(world):
     assert ann.taken_rtcp(rtcp.PictureLossIndication) == []
 
 
+def test_a_keyframe_that_came_too_early_for_a_subscriber_does_not_end_its_request(world):
+    ann, bob = publisher(world), subscriber(world, connect=False)
+    ann.send(CAMERA, VP8_DELTA)
+    bob.check()
+    # A plane with threads of its own forwards first and tells later.
+    world.plane.receive(ann.protected(CAMERA, VP8_KEYFRAME), ann.address, world.now)
+    bob.handshake()
+    world.worker.handle_punts(world.now)
+    assert bob.taken_payloads() == []
+    assert len(ann.taken_rtcp(rtcp.PictureLossIndication)) == 1
+    world.run(0.6)
+    assert len(ann.taken_rtcp(rtcp.PictureLossIndication)) == 1
+    ann.send(CAMERA, VP8_KEYFRAME, timestamp=3000)
+    assert bob.taken_payloads() == [VP8_KEYFRAME]
+    world.run(5)
+    assert ann.taken_rtcp(rtcp.PictureLossIndication) == []
+
+
 @pytest.mark.parametrize("kind", ["pli", "fir"])
 def test_a_subscribers_request_reaches_the_publisher(world, kind):
     ann, bob = publisher(world), subscriber(world)

@@ -112,9 +112,10 @@ class World:
         self.now = 100.0
         self.events: list[Event] = []
         self.dtls = DtlsStub()
+        self.plane = create_plane()
         self.worker = Worker(
             MediaConfig(**config),
-            plane=create_plane(),
+            plane=self.plane,
             dtls=self.dtls,
             identifiers=Identifiers(random.Random(1)),
             emit=self.events.append,
@@ -230,7 +231,10 @@ class Client:
         self.world.worker.receive(data, self.address, self.world.now)
         self.world.pump()
 
-    def send(self, ssrc, payload, *, payload_type=96, timestamp=0, mid=None, sequence_number=None):
+    def send(self, ssrc, payload, **header):
+        self.datagram(self.protected(ssrc, payload, **header))
+
+    def protected(self, ssrc, payload, *, payload_type=96, timestamp=0, mid=None, sequence_number=None):
         if sequence_number is None:
             sequence_number = self.sequence_number.get(ssrc, 1000)
         self.sequence_number[ssrc] = (sequence_number + 1) & 0xFFFF
@@ -238,7 +242,7 @@ class Client:
         header = rtp.FIXED_HEADER.pack(
             0x80 | (rtp.EXTENSION_BIT if block else 0), payload_type, sequence_number, timestamp, ssrc
         )
-        self.datagram(self.send_session.protect(header + block + payload))
+        return self.send_session.protect(header + block + payload)
 
     def send_rtcp(self, *packets):
         self.datagram(self.send_session.protect_rtcp(rtcp.serialize(packets)))
