@@ -34,7 +34,7 @@ STEP_JOINS = 40
 """Each rate is held for so many seconds, and for so many joins at least."""
 
 APART = 1.0
-"""Seconds between measured joins: keyframe requests are throttled, and a join soon after another waits for that."""
+"""Seconds between measured joins: keyframe requests are throttled, and the next join would wait for that."""
 
 FIRST_RATE = 5.0
 """Joins per second that are taken for the server at ease."""

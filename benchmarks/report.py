@@ -100,7 +100,7 @@ def show(report: Report, console: Console) -> None:
             shown.add_row(*row)
         console.print(shown)
     for note in report.notes:
-        console.print(note, highlight=False)
+        console.print(note, highlight=False, markup=False)
     console.print(report.machine_line(), soft_wrap=True, highlight=False, markup=False)
 
 
