@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { SfuConnection, receivable } from "../../web/static/chatter/sfu.js";
+import { receivable } from "../../web/static/chatter/codecs.js";
+import { SfuConnection } from "../../web/static/chatter/sfu.js";
 import { FakeClock, answerTo, fakePeerConnections, fakeTrack, settle } from "./fakes.js";
 
 function remote(id, fields = {}) {
