@@ -1,6 +1,7 @@
 # cython: language_level=3, embedsignature=False, binding=True
 """The compiled plane: rows and rules in C (native/), programmed from here. See sfu.plane.interface."""
 
+cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free, malloc
@@ -51,6 +52,7 @@ cdef extern from "native/reception.h":
         double last_packet
 
 cdef extern from "native/plane.h":
+    int64_t NO_ROW
     ctypedef struct pthread_rwlock_t:
         pass
     int pthread_rwlock_wrlock(pthread_rwlock_t *lock) nogil
@@ -216,15 +218,20 @@ cdef class _Route:
     cdef object source
 
 
+# Threads use the sessions that the rows name, so the collector must not clear rows before this is gone: it is to
+# see references from outside. Nothing in the rows leads back here.
+@cython.no_gc
 cdef class FastPlane:
     """Implements sfu.plane.interface.Plane.
 
     Without `open_port` it works in memory, on the caller's thread. With it threads of its own forward what comes
-    in on the media port, and `wake_descriptor` becomes readable when there are punts to take.
+    in on the media port, and `wake_descriptor` becomes readable when there are punts to take. It is programmed from
+    one Python thread at a time. A forked child of a process that has the port open can close it and nothing else.
     """
 
     cdef plane_t plane
     cdef port_t *port
+    cdef bint ready
     cdef dict transports
     cdef dict sources
     cdef dict routes
@@ -232,21 +239,25 @@ cdef class FastPlane:
 
     def __cinit__(self):
         cdef srtp_t srtp
+        self.port = NULL
+        self.ready = False
+        self.transports = {}
+        self.sources = {}
+        self.routes = {}
+        self.counted = {}
         functions = sessions.functions()
         srtp.protect = <srtp_process_t><uintptr_t>functions["srtp_protect"]
         srtp.unprotect = <srtp_process_t><uintptr_t>functions["srtp_unprotect"]
         srtp.protect_rtcp = <srtp_process_t><uintptr_t>functions["srtp_protect_rtcp"]
         srtp.unprotect_rtcp = <srtp_process_t><uintptr_t>functions["srtp_unprotect_rtcp"]
         srtp.remove_stream = <srtp_remove_stream_t><uintptr_t>functions["srtp_remove_stream"]
-        self.port = NULL
-        self.transports = {}
-        self.sources = {}
-        self.routes = {}
-        self.counted = {}
         if not plane_init(&self.plane, &srtp, int.from_bytes(os.urandom(8), "little")):
             raise MemoryError
+        self.ready = True
 
     def __dealloc__(self):
+        if not self.ready:
+            return
         # Threads first: they read the rows.
         self._close_port()
         cdef _Route route
@@ -304,10 +315,12 @@ cdef class FastPlane:
         if row.receive is not None:
             raise ValueError(f"transport {transport} has its keys already")
         receive, send = sessions.receive_session(keys), sessions.send_session(keys)
+        cdef uintptr_t receiving = sessions.pointer(receive)
+        cdef uintptr_t sending = sessions.pointer(send)
         row.receive, row.send = receive, send
         self._lock()
-        row.row.receive = <void *><uintptr_t>sessions.pointer(receive)
-        row.row.send = <void *><uintptr_t>sessions.pointer(send)
+        row.row.receive = <void *>receiving
+        row.row.send = <void *>sending
         self._unlock()
 
     def close_transport(self, transport):
@@ -334,11 +347,18 @@ cdef class FastPlane:
         cdef uint8_t codecs[128]
         memset(codecs, 0, sizeof(codecs))
         for payload_type, codec in row.codecs.items():
+            if not 0 <= payload_type <= 127:
+                raise ValueError(f"payload type is {payload_type}, it should be 0 to 127")
             codecs[payload_type] = _CODECS.get(codec.upper(), CODEC_OTHER) if row.is_video else CODEC_OTHER
+        # Converted here: what raises under the lock would leave it locked.
+        cdef int64_t identifier = row.id
+        cdef uint32_t ssrc = row.ssrc
+        cdef uint32_t clock_rate = row.clock_rate
+        cdef bint is_video = row.is_video
         self._lock()
-        source.row = source_new(transport.row, row.id, row.ssrc, row.clock_rate)
+        source.row = source_new(transport.row, identifier, ssrc, clock_rate)
         if source.row != NULL:
-            source.row.is_video = row.is_video
+            source.row.is_video = is_video
             memcpy(source.row.codecs, codecs, sizeof(codecs))
         self._unlock()
         if source.row == NULL:
@@ -512,8 +532,8 @@ cdef class FastPlane:
                     _PUNTS[punt.kind],
                     PyBytes_FromStringAndSize(<char *>punt.data, punt.size),
                     _address(&punt.address) if punt.has_address else None,
-                    punt.transport or None,
-                    punt.source or None,
+                    punt.transport if punt.transport != NO_ROW else None,
+                    punt.source if punt.source != NO_ROW else None,
                 )
             )
             rest = punt.next
@@ -526,6 +546,7 @@ cdef class FastPlane:
     def source_state(self, source):
         cdef _Source row = self._source(source)
         cdef reception_t reception
+        cdef uint64_t keyframes
         self._lock()
         reception = row.row.reception
         keyframes = row.row.keyframes
@@ -559,19 +580,20 @@ cdef class FastPlane:
         )
 
     def drops(self):
-        totals = dict(self.counted)
+        cdef uint64_t counts[64]
         cdef size_t thread
         cdef int at
         self._lock()
-        counts = [[self.plane.control.drops[at] for at in range(DROP_COUNT)]]
-        if self.port != NULL:
-            for thread in range(self.port.thread_count):
-                counts.append([self.port.threads[thread].lane.drops[at] for at in range(DROP_COUNT)])
+        for at in range(DROP_COUNT):
+            counts[at] = self.plane.control.drops[at]
+            if self.port != NULL:
+                for thread in range(self.port.thread_count):
+                    counts[at] += self.port.threads[thread].lane.drops[at]
         self._unlock()
-        for lane in counts:
-            for reason, count in zip(_DROPS, lane, strict=True):
-                if count:
-                    totals[reason] = totals.get(reason, 0) + count
+        totals = dict(self.counted)
+        for at, reason in enumerate(_DROPS):
+            if counts[at]:
+                totals[reason] = totals.get(reason, 0) + counts[at]
         return totals
 
     def sizes(self):
@@ -594,37 +616,36 @@ cdef class FastPlane:
             raise ValueError("the plane has its port already")
         if not 1 <= threads <= MAX_THREADS:
             raise ValueError(f"threads is {threads}, it should be 1 to {MAX_THREADS}")
-        self.port = <port_t *>calloc(1, sizeof(port_t))
-        if self.port == NULL:
-            raise MemoryError
-        self.plane.pad = segment if pad is None else pad
+        if not 0 <= port <= 65535:
+            raise ValueError(f"port is {port}, it should be 0 to 65535")
         encoded = host.encode()
-        error = port_open(self.port, &self.plane, encoded, port, threads, segment)
+        cdef const char *name = encoded
+        cdef uint16_t number = port
+        cdef size_t count = threads
+        cdef bint segments = segment
+        cdef bint pads = segment if pad is None else pad
+        cdef port_t *opened = <port_t *>calloc(1, sizeof(port_t))
+        if opened == NULL:
+            raise MemoryError
+        self.plane.pad = pads
+        error = port_open(opened, &self.plane, name, number, count, segments)
         if error:
-            free(self.port)
-            self.port = NULL
+            free(opened)
             raise OSError(error, os.strerror(error), f"{host or '*'}:{port}")
+        self.port = opened
 
     def close_port(self):
-        """End the threads and free the port. Idempotent."""
+        """End the threads and free the port. What is sent from now on is kept for `take_datagrams`. Idempotent."""
         self._close_port()
 
     cdef void _close_port(self) noexcept:
         cdef port_t *port = self.port
         if port == NULL:
             return
-        self._keep_drops()
         self.port = NULL
         with nogil:
             port_close(port)
         free(port)
-
-    cdef void _keep_drops(self) noexcept:
-        cdef size_t thread
-        cdef int at
-        for thread in range(self.port.thread_count):
-            for at in range(DROP_COUNT):
-                self.plane.control.drops[at] += self.port.threads[thread].lane.drops[at]
 
     @property
     def port_number(self):
@@ -641,32 +662,43 @@ cdef class FastPlane:
 
     def port_counters(self):
         """What the threads have done, summed: see port_counters in native/port.h."""
-        names = ("batches", "received", "sent", "send_calls", "segmented", "refused", "busy_ns")
-        totals = dict.fromkeys(names, 0)
         cdef size_t thread
-        cdef port_counters_t counters
-        if self.port == NULL:
-            return totals
-        for thread in range(self.port.thread_count):
-            self._lock()
-            counters = self.port.threads[thread].counters
-            self._unlock()
-            values = (
-                counters.batches, counters.received, counters.sent, counters.send_calls,
-                counters.segmented, counters.refused, counters.busy_ns,
-            )
-            for name, value in zip(names, values, strict=True):
-                totals[name] += value
-        return totals
+        cdef port_counters_t total
+        cdef port_counters_t *counters
+        memset(&total, 0, sizeof(total))
+        self._lock()
+        if self.port != NULL:
+            for thread in range(self.port.thread_count):
+                counters = &self.port.threads[thread].counters
+                total.batches += counters.batches
+                total.received += counters.received
+                total.sent += counters.sent
+                total.send_calls += counters.send_calls
+                total.segmented += counters.segmented
+                total.refused += counters.refused
+                total.busy_ns += counters.busy_ns
+        self._unlock()
+        return {
+            "batches": total.batches,
+            "received": total.received,
+            "sent": total.sent,
+            "send_calls": total.send_calls,
+            "segmented": total.segmented,
+            "refused": total.refused,
+            "busy_ns": total.busy_ns,
+        }
 
     def inject_send_results(self, results):
         """For tests: what the next sends come to. n >= 0 sends n messages, -errno fails."""
         if self.port == NULL or len(results) > MAX_INJECTED:
             raise ValueError(f"needs an open port and at most {MAX_INJECTED} results")
-        self._lock()
+        cdef int injected[64]
+        cdef size_t count = len(results)
         for at, result in enumerate(results):
-            self.port.injected[at] = result
-        self.port.injected_count = len(results)
+            injected[at] = result
+        self._lock()
+        memcpy(self.port.injected, injected, count * sizeof(int))
+        self.port.injected_count = count
         self.port.injected_at = 0
         self._unlock()
 

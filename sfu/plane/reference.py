@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pylibsrtp
 
@@ -146,6 +146,7 @@ class ReferencePlane:
             raise ValueError(f"source {row.id} exists already")
         if row.ssrc in transport.sources:
             raise ValueError(f"transport {row.transport} has a source of SSRC {row.ssrc} already")
+        _check_payload_types(row.codecs)
         source = _Source(row)
         self._sources[row.id] = source
         transport.sources[row.ssrc] = source
@@ -392,10 +393,14 @@ class ReferencePlane:
             raise KeyError(f"there is no route {route}") from None
 
 
-def _check(feed: Feed) -> None:
-    for payload_type in (*feed.payload_types, *feed.payload_types.values()):
+def _check_payload_types(payload_types: Iterable[int]) -> None:
+    for payload_type in payload_types:
         if not 0 <= payload_type <= 127:
             raise ValueError(f"payload type is {payload_type}, it should be 0 to 127")
+
+
+def _check(feed: Feed) -> None:
+    _check_payload_types((*feed.payload_types, *feed.payload_types.values()))
     for identifier in (*feed.extensions, *feed.extensions.values()):
         if not 1 <= identifier <= 255:
             raise ValueError(f"header extension id is {identifier}, it should be 1 to 255")

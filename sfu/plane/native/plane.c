@@ -7,12 +7,7 @@
 /* Bytes of the smallest SRTCP packet: header, SSRC, index, the shortest tag (RFC 3711 section 3.4). */
 #define MIN_SRTCP (8 + 4 + 10)
 
-bool plane_init(plane_t *plane, const srtp_t *srtp, uint64_t seed) {
-    memset(plane, 0, sizeof *plane);
-    plane->srtp = *srtp;
-    plane->punts_end = &plane->punts;
-    plane->kept_end = &plane->kept;
-    lane_init(&plane->control, plane, plane_keep, NULL);
+static void init_locks(plane_t *plane) {
     pthread_rwlockattr_t attributes;
     pthread_rwlockattr_init(&attributes);
     /* The control side waits for one batch at the most, however busy the lanes are. */
@@ -20,6 +15,15 @@ bool plane_init(plane_t *plane, const srtp_t *srtp, uint64_t seed) {
     pthread_rwlock_init(&plane->lock, &attributes);
     pthread_rwlockattr_destroy(&attributes);
     pthread_mutex_init(&plane->punt_lock, NULL);
+}
+
+bool plane_init(plane_t *plane, const srtp_t *srtp, uint64_t seed) {
+    memset(plane, 0, sizeof *plane);
+    plane->srtp = *srtp;
+    plane->punts_end = &plane->punts;
+    plane->kept_end = &plane->kept;
+    lane_init(&plane->control, plane, plane_keep, NULL);
+    init_locks(plane);
     return address_table_init(&plane->addresses, seed);
 }
 
@@ -35,6 +39,14 @@ void plane_free(plane_t *plane) {
     address_table_free(&plane->addresses);
     pthread_rwlock_destroy(&plane->lock);
     pthread_mutex_destroy(&plane->punt_lock);
+}
+
+void plane_forked(plane_t *plane) {
+    init_locks(plane);
+    /* One may have been half in the list. */
+    plane->punts = NULL;
+    plane->punts_end = &plane->punts;
+    plane->punt_count = 0;
 }
 
 void lane_init(lane_t *lane, plane_t *plane, void (*flush)(out_t *), void *owner) {
@@ -197,7 +209,7 @@ static void punt(
     if (room) {
         punt->next = NULL;
         punt->kind = kind;
-        punt->transport = transport ? transport->id : 0;
+        punt->transport = transport ? transport->id : NO_ROW;
         punt->source = source;
         punt->has_address = address != NULL;
         if (address)
@@ -234,8 +246,10 @@ void plane_keep(out_t *out) {
     for (size_t at = 0; at < out->count; at++) {
         const out_packet_t *packet = &out->packets[at];
         kept_t *kept = malloc(sizeof *kept + packet->size);
-        if (!kept)
+        if (!kept) {
+            plane->control.drops[DROP_SEND_FAILED]++;
             continue;
+        }
         kept->next = NULL;
         kept->address = *packet->address;
         kept->size = packet->size;
@@ -316,7 +330,7 @@ static void receive_rtp(
     }
     meet(&lane->plane->srtp, transport, read32(data + 8));
     if (!take(lane, transport, data, (size_t)plain_size, now))
-        punt(lane, PUNT_UNKNOWN_SSRC, transport, 0, address, data, (size_t)plain_size);
+        punt(lane, PUNT_UNKNOWN_SSRC, transport, NO_ROW, address, data, (size_t)plain_size);
 }
 
 static void receive_rtcp(
@@ -333,7 +347,7 @@ static void receive_rtcp(
         return;
     }
     meet(&lane->plane->srtp, transport, read32(data + 4));
-    punt(lane, PUNT_RTCP, transport, 0, address, data, (size_t)plain_size);
+    punt(lane, PUNT_RTCP, transport, NO_ROW, address, data, (size_t)plain_size);
 }
 
 void lane_receive(lane_t *lane, uint8_t *data, size_t size, const address_t *address, double now) {
@@ -345,13 +359,13 @@ void lane_receive(lane_t *lane, uint8_t *data, size_t size, const address_t *add
     uint8_t first = data[0];
     /* RFC 7983 section 7. */
     if (first <= 3) {
-        punt(lane, PUNT_STUN, transport, 0, address, data, size);
+        punt(lane, PUNT_STUN, transport, NO_ROW, address, data, size);
     } else if (!(first >= 20 && first <= 63) && !(first >= 128 && first <= 191)) {
         lane->drops[DROP_UNKNOWN_PROTOCOL]++;
     } else if (!transport) {
         lane->drops[DROP_UNBOUND_ADDRESS]++;
     } else if (first <= 63) {
-        punt(lane, PUNT_DTLS, transport, 0, address, data, size);
+        punt(lane, PUNT_DTLS, transport, NO_ROW, address, data, size);
     } else if (!transport->receive) {
         lane->drops[DROP_BEFORE_DTLS]++;
     } else if (size > 1 && data[1] >= 192 && data[1] <= 223) {

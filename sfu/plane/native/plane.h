@@ -15,6 +15,7 @@
 #include "rtp.h"
 #include "srtp.h"
 
+#define NO_ROW INT64_MIN
 /* Addresses bound to one transport; a further one ends the oldest. */
 #define MAX_ADDRESSES 16
 /* SSRCs without a row whose SRTP state a transport keeps; a further one ends the oldest. */
@@ -63,7 +64,7 @@ typedef struct punt {
     punt_kind_t kind;
     bool has_address;
     address_t address;
-    int64_t transport, source; /* 0 for none */
+    int64_t transport, source; /* ids, NO_ROW for none */
     size_t size;
     uint8_t data[];
 } punt_t;
@@ -102,6 +103,8 @@ typedef struct plane {
 
 bool plane_init(plane_t *plane, const srtp_t *srtp, uint64_t seed);
 void plane_free(plane_t *plane);
+/* In a forked child: locks that threads of the parent may have held are free again, their punts are forgotten. */
+void plane_forked(plane_t *plane);
 
 void lane_init(lane_t *lane, plane_t *plane, void (*flush)(out_t *), void *owner);
 

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -33,8 +34,11 @@ static uint64_t nanoseconds(void) {
 static int send_messages(port_thread_t *thread, struct mmsghdr *messages, unsigned count) {
     port_t *port = thread->port;
     thread->counters.send_calls++;
-    if (port->injected_at < port->injected_count) {
-        int result = port->injected[port->injected_at++];
+    size_t injected = port->injected_count;
+    if (injected)
+        injected = __atomic_fetch_add(&port->injected_at, 1, __ATOMIC_RELAXED);
+    if (injected < port->injected_count) {
+        int result = port->injected[injected];
         if (result < 0) {
             errno = -result;
             return -1;
@@ -73,7 +77,7 @@ typedef struct sending {
     struct mmsghdr messages[OUT_PACKETS];
     struct iovec vectors[OUT_PACKETS];
     struct sockaddr_storage addresses[OUT_PACKETS];
-    char controls[OUT_PACKETS][CMSG_SPACE(sizeof(uint16_t))];
+    _Alignas(struct cmsghdr) char controls[OUT_PACKETS][CMSG_SPACE(sizeof(uint16_t))];
     run_t runs[OUT_PACKETS];
     unsigned count;
 } sending_t;
@@ -112,6 +116,20 @@ static void add_message(sending_t *sending, const out_t *out, run_t run, int fam
 
 static void send_all(port_thread_t *thread, sending_t *sending, const out_t *out);
 
+/* Whether an error says that the run cannot be segmented, and not that nothing can be sent. */
+static bool refuses_segments(int error) {
+    switch (error) {
+    case EINVAL:   /* a packet does not fit the MTU, or the route cannot segment */
+    case EMSGSIZE: /* the run is too long for the kernel */
+    case EIO:
+    case EOPNOTSUPP:
+    case ENOPROTOOPT:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* A run that was refused goes out packet by packet. */
 static void send_apart(port_thread_t *thread, const out_t *out, run_t run) {
     sending_t apart;
@@ -145,7 +163,7 @@ static void send_all(port_thread_t *thread, sending_t *sending, const out_t *out
         } else if ((error == EINTR || error == ECONNREFUSED) && ++tries < MAX_TRIES) {
             /* Not of this message: a signal, or the ICMP error of an earlier one. */
             continue;
-        } else if (run.count > 1 && error != ENOBUFS && error != EPERM && error != ENETUNREACH && error != EHOSTUNREACH) {
+        } else if (run.count > 1 && refuses_segments(error)) {
             thread->counters.refused++;
             if (error == EIO || error == EOPNOTSUPP || error == ENOPROTOOPT)
                 /* The device does no checksums, or the kernel knows no UDP_SEGMENT: it never will. */
@@ -228,9 +246,9 @@ static void *run(void *argument) {
         {.fd = thread->port->stopping, .events = POLLIN},
     };
     for (;;) {
-        int ready = poll(waits, 2, -1);
-        if (ready < 0 && errno != EINTR)
-            break;
+        /* A signal, or a kernel that is out of memory for a moment: neither ends the media. */
+        if (poll(waits, 2, -1) < 0)
+            continue;
         if (waits[1].revents)
             break;
         if (waits[0].revents)
@@ -240,6 +258,15 @@ static void *run(void *argument) {
 }
 
 /* Opening */
+
+static uint16_t bound_port(int fd) {
+    struct sockaddr_storage name;
+    socklen_t length = sizeof name;
+    address_t address;
+    if (getsockname(fd, (struct sockaddr *)&name, &length) < 0 || !address_from_socket(&name, &address))
+        return 0;
+    return address.port;
+}
 
 static int open_socket(port_t *port, const char *host, uint16_t number, bool shared) {
     address_t address;
@@ -278,23 +305,15 @@ static int open_socket(port_t *port, const char *host, uint16_t number, bool sha
     return fd;
 }
 
-static uint16_t bound_port(int fd) {
-    struct sockaddr_storage name;
-    socklen_t length = sizeof name;
-    address_t address;
-    if (getsockname(fd, (struct sockaddr *)&name, &length) < 0 || !address_from_socket(&name, &address))
-        return 0;
-    return address.port;
-}
-
 static int open_all(port_t *port, const char *host, uint16_t number, size_t threads) {
     bool shared = threads > 1;
-    if (shared && number) {
+    if (shared) {
         /* SO_REUSEPORT would share the port with another server of this user, and each would get a part of
-         * the other's clients. Alone on it or not at all. */
+         * the other's clients. Alone on it or not at all; a free port is chosen so, too. */
         int alone = open_socket(port, host, number, false);
         if (alone < 0)
             return errno;
+        number = bound_port(alone);
         close(alone);
     }
     for (size_t at = 0; at < threads; at++) {
@@ -310,42 +329,67 @@ static int open_all(port_t *port, const char *host, uint16_t number, size_t thre
         if (!at)
             port->number = bound_port(thread->socket);
     }
-    for (size_t at = 0; at < threads; at++) {
-        int error = pthread_create(&port->threads[at]->thread, NULL, run, port->threads[at]);
-        if (error)
-            return error;
-        port->threads[at]->running = true;
+    /* Signals are for the threads of the process that wait for them. */
+    sigset_t all, former;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &former);
+    int error = 0;
+    for (size_t at = 0; at < threads && !error; at++) {
+        error = pthread_create(&port->threads[at]->thread, NULL, run, port->threads[at]);
+        port->threads[at]->running = !error;
     }
-    return 0;
+    pthread_sigmask(SIG_SETMASK, &former, NULL);
+    return error;
 }
 
 int port_open(port_t *port, plane_t *plane, const char *host, uint16_t number, size_t threads, bool segment) {
     memset(port, 0, sizeof *port);
     port->plane = plane;
     port->segment = segment;
+    port->owner = getpid();
+    port->stopping = -1;
     port->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    port->stopping = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    int error = port->wake < 0 || port->stopping < 0 ? errno : open_all(port, host, number, threads);
+    int error = port->wake < 0 ? errno : 0;
+    if (!error) {
+        port->stopping = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        error = port->stopping < 0 ? errno : open_all(port, host, number, threads);
+    }
     if (error) {
         port_close(port);
         return error;
     }
     /* What the control side sends goes by the first socket; under the plane's lock nobody else uses it. */
+    pthread_rwlock_wrlock(&plane->lock);
     lane_init(&plane->control, plane, port_flush, port->threads[0]);
+    pthread_rwlock_unlock(&plane->lock);
     return 0;
 }
 
 void port_close(port_t *port) {
-    uint64_t one = 1;
-    if (port->stopping >= 0 && write(port->stopping, &one, sizeof one) < 0) {
-        /* It is full, so they are woken. */
+    plane_t *plane = port->plane;
+    bool ours = port->owner == getpid();
+    if (ours) {
+        uint64_t one = 1;
+        /* Nobody reads it and nobody else writes it: it takes the one. */
+        ssize_t written = port->stopping >= 0 ? write(port->stopping, &one, sizeof one) : 0;
+        (void)written;
+        pthread_rwlock_wrlock(&plane->lock);
+    } else {
+        /* The threads may have held their locks when the process forked, and nobody is left to release them. */
+        plane_forked(plane);
     }
+    lane_init(&plane->control, plane, plane_keep, NULL);
+    plane->pad = false;
+    if (ours)
+        pthread_rwlock_unlock(&plane->lock);
     for (size_t at = 0; at < port->thread_count; at++) {
         port_thread_t *thread = port->threads[at];
-        if (thread->running)
+        if (thread->running && ours)
             pthread_join(thread->thread, NULL);
         if (thread->socket >= 0)
             close(thread->socket);
+        for (int reason = 0; reason < DROP_COUNT; reason++)
+            plane->control.drops[reason] += thread->lane.drops[reason];
         free(thread);
         port->threads[at] = NULL;
     }

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "plane.h"
 
@@ -37,7 +38,8 @@ typedef struct port {
     plane_t *plane;
     int family;
     uint16_t number;
-    int wake;    /* eventfd: punts wait */
+    pid_t owner;  /* the process that the threads are of */
+    int wake;     /* eventfd: punts wait */
     int stopping; /* eventfd: threads end */
     bool segment; /* UDP_SEGMENT works, as far as known */
     size_t thread_count;
@@ -49,7 +51,8 @@ typedef struct port {
 /* Open `threads` sockets on one port (0 takes a free one) and start their threads. 0, or the errno. `host`
  * empty: all addresses, IPv6 and IPv4. */
 int port_open(port_t *port, plane_t *plane, const char *host, uint16_t number, size_t threads, bool segment);
-/* End the threads and close the sockets. */
+/* End the threads and close the sockets. What the control side sends is kept in memory again, and what the
+ * threads have dropped is counted there. In a forked child, which has none of the threads, the parent's go on. */
 void port_close(port_t *port);
 /* The flush of lanes that send by this port; `owner` of the lane is a port_thread. */
 void port_flush(out_t *out);

@@ -152,7 +152,7 @@ static drop_t send_packet(route_t *route, const packet_t *packet, double now, bo
     write16(plain + 2, (uint16_t)sequence);
     write32(plain + 4, timestamp);
     write32(plain + 8, route->ssrc);
-    if (pad && at - plain < MAX_RTP && !(plain[0] & RTP_PADDING)) {
+    if (pad && at - plain < MAX_PADDED_RTP && !(plain[0] & RTP_PADDING)) {
         plain[0] |= RTP_PADDING;
         *at++ = 1;
     }

@@ -40,6 +40,10 @@ typedef struct route {
     uint64_t drops[DROP_COUNT];
 } route_t;
 
+/* Bytes up to which a packet may be padded: the least that an IPv6 path carries (RFC 8200 section 5), less the
+ * headers of IPv6 and UDP and the longest SRTP tag. Padding is no reason to exceed the MTU of a path. */
+#define MAX_PADDED_RTP (1280 - 40 - 8 - 16)
+
 /* Write the packet as the subscriber gets it, or tell why not. Counts it as offered. `pad` adds one byte of
  * RTP padding, so that packets which differ by a byte are of one size. */
 drop_t route_forward(route_t *route, const packet_t *packet, double now, bool pad, const srtp_t *srtp, out_t *out);

@@ -90,6 +90,14 @@ bool rtp_parse(const uint8_t *data, size_t size, packet_t *packet) {
     return step != STEP_MALFORMED;
 }
 
+/* Go on by `count` bytes; false where there are not as many. */
+static bool skip(const uint8_t **at, const uint8_t *end, ptrdiff_t count) {
+    if (end - *at < count)
+        return false;
+    *at += count;
+    return true;
+}
+
 /* RFC 7741 sections 4.2 and 4.3: the first packet of a frame whose P bit is clear. */
 static bool vp8(const uint8_t *at, const uint8_t *end) {
     if (at >= end)
@@ -104,9 +112,11 @@ static bool vp8(const uint8_t *at, const uint8_t *end) {
         if (fields & 0x80) {
             if (at >= end)
                 return false;
-            at += *at & 0x80 ? 2 : 1;
+            if (!skip(&at, end, *at & 0x80 ? 2 : 1))
+                return false;
         }
-        at += (fields & 0x40 ? 1 : 0) + (fields & 0x30 ? 1 : 0);
+        if (!skip(&at, end, (fields & 0x40 ? 1 : 0) + (fields & 0x30 ? 1 : 0)))
+            return false;
     }
     return at < end && !(*at & 0x01);
 }
@@ -123,7 +133,8 @@ static bool vp9(const uint8_t *at, const uint8_t *end) {
     if (first & 0x80) {
         if (at >= end)
             return false;
-        at += *at & 0x80 ? 2 : 1;
+        if (!skip(&at, end, *at & 0x80 ? 2 : 1))
+            return false;
     }
     return at < end && (*at >> 1 & 0x07) == 0;
 }
