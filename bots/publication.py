@@ -29,6 +29,7 @@ class Outlet(MediaStreamTrack):
         super().__init__()
         self.kind = kind
         self.publication: Publication | None = None
+        self._asked = False
         self._queue: BoundedQueue[Frame] = BoundedQueue(FEED_SIZE[kind], "latest")
 
     @property
@@ -44,11 +45,15 @@ class Outlet(MediaStreamTrack):
         if publication is not None:
             publication.add(self)
 
-    def feed(self, frame: Frame) -> None:
-        self._queue.put(frame)
+    def feed(self, frame: Frame) -> bool:
+        """Take a frame; False when nothing is sent here, because the line is not connected or not wanted."""
+        if self._asked:
+            self._queue.put(frame)
+        return self._asked
 
     async def recv(self) -> Frame:
         """The next frame to encode. Raises MediaStreamError once the connection is closed."""
+        self._asked = True
         try:
             return await self._queue.get()
         except StopAsyncIteration:
@@ -77,7 +82,9 @@ class Publication:
         self.kind: Kind = KIND_OF[source]
         self.muted = False
         self.sent = 0
-        """Frames read from the track."""
+        """Frames that went to one connection or more."""
+        self.unsent = 0
+        """Frames that came while nobody was connected to whom they could go."""
         self.suppressed = 0
         """Frames not sent because the publication was muted."""
         self.error: Exception | None = None
@@ -117,13 +124,14 @@ class Publication:
                 frame = await self.track.recv()
                 if not isinstance(frame, AudioFrame | VideoFrame):
                     raise MediaFailed(f"{self.source} gives encoded packets: give frames")
-                self.sent += 1
                 if self.muted:
                     self.suppressed += 1
                     continue
                 self._stamp(frame)
-                for outlet in self._outlets:
-                    outlet.feed(frame)
+                if any([outlet.feed(frame) for outlet in self._outlets]):  # noqa: C419 - all are fed
+                    self.sent += 1
+                else:
+                    self.unsent += 1
         except MediaStreamError:
             pass
         except Exception as error:
