@@ -74,14 +74,15 @@ def test_the_ports_are_the_defaults() -> None:
     settings = Settings()
     http, media = settings.server.address.port, settings.media.port
     # The media port is the same inside and outside: clients are told the one inside.
-    assert SERVICES["chatter"]["ports"] == [f"127.0.0.1:{http}:{http}", f"{media}:{media}/udp"]
+    assert SERVICES["chatter"]["ports"] == [f"127.0.0.1:{http}:{http}", f"127.0.0.1:{media}:{media}/udp"]
     assert instructions("EXPOSE") == [f"{http}/tcp {media}/udp"]
 
 
 def test_what_is_announced_reaches_the_container() -> None:
     announced = load_settings(environment(SERVICES["chatter"])).media.announced_addresses
     own = SERVICES["chatter"]["networks"]["default"]["ipv4_address"]
-    assert announced == ("127.0.0.1", own)
+    published = {port.partition(":")[0] for port in SERVICES["chatter"]["ports"]}
+    assert set(announced) == {*published, own}
     subnet = COMPOSE["networks"]["default"]["ipam"]["config"][0]["subnet"]
     assert own.rpartition(".")[0] == subnet.rpartition(".")[0]
 
