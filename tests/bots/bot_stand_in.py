@@ -173,7 +173,7 @@ class Server:
         there = [{"id": c.id, "displayName": c.name} for c in self.clients.values()]
         everybody = [*there, {"id": client.id, "displayName": client.name}]
         welcome = {"clientId": client.id, "roomId": "abc", "roomMode": "auto", "mode": self.mode}
-        lists = {"participants": there, "tracks": self.announced, "iceServers": []}
+        lists = {"participants": everybody, "tracks": self.announced, "iceServers": []}
         if not self.silent:
             await client.send(**{"type": "welcome", **welcome, **lists, **self.welcome})
         await client.send(type="participants", participants=everybody)
