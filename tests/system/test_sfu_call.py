@@ -1,0 +1,68 @@
+"""People in several browsers and a bot in one room, by way of the media server."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from playwright.async_api import Browser
+
+import bots
+from tests.system.conditions import until, until_equal
+from tests.system.conftest import Arrive, MakeRoom
+from tests.system.senses import bot_receives_everybody, decodes_everybody, robot
+from tests.system.server import Server
+
+pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def test_three_browsers_and_a_bot_see_hear_and_read_each_other(
+    server: Server, make_room: MakeRoom, arrive: Arrive, chromium: Browser, firefox: Browser
+) -> None:
+    room_url = await make_room("sfu")
+    ann, ben = await arrive(chromium, "Ann"), await arrive(chromium, "Ben")
+    fay = await arrive(firefox, "Fay")
+    people = [ann, ben, fay]
+    names = ["Ann", "Ben", "Fay", "Robot"]
+    async with robot(room_url) as room:
+        ids = {room.client_id, *await asyncio.gather(*(person.join(room_url) for person in people))}
+        for person in people:
+            await decodes_everybody(person, ids - {await person.client_id()})
+            assert await person.paths() == {"sfu"}
+        await bot_receives_everybody(room, ids - {room.client_id})
+
+        for person in people:
+            await person.see_names(names)
+        assert sorted(participant.display_name for participant in room.participants) == names
+        await room.chat("beep")
+        for person in people:
+            await person.say(f"{person.name} was here")
+        for text in ("beep", "Ann was here", "Ben was here", "Fay was here"):
+            for person in people:
+                await person.read(text)
+        messages = room.messages(timeout=5)
+        said = {(message.display_name, message.text) for message in [await anext(messages) for _ in names]}
+        assert said == {("Robot", "beep"), *((p.name, f"{p.name} was here") for p in people)}
+        await ann.photograph("sfu-call-of-four-with-chat")
+        await ben.page.keyboard.press("Escape")
+        await ben.photograph("sfu-call-of-four")
+
+        gone = await ben.client_id()
+        await ben.leave()
+        await ann.see_names(["Ann", "Fay", "Robot"])
+        await fay.see_names(["Ann", "Fay", "Robot"])
+        await until_equal(
+            lambda: _client_ids(room), ids - {gone}, "the bot sees one participant less", limit=5
+        )
+        assert not [track for track in room.tracks if track.client_id == gone]
+        await until(lambda: _has_left(server, 3), "the server counts three", limit=5)
+        await decodes_everybody(ann, ids - {gone, await ann.client_id()})
+
+
+async def _client_ids(room: bots.Room) -> set[str]:
+    return {participant.id for participant in room.participants}
+
+
+async def _has_left(server: Server, left: int) -> bool:
+    metrics = await server.metrics()
+    return metrics["chatter_participants"] == left == metrics["chatter_media_held:connections"]
