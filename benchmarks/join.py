@@ -36,6 +36,9 @@ STEP_JOINS = 40
 APART = 1.0
 """Seconds between measured joins: keyframe requests are throttled, and the next join would wait for that."""
 
+LATE_SECONDS = 0.05
+"""A client that begins joins so late is too busy to measure with."""
+
 FIRST_RATE = 5.0
 """Joins per second that are taken for the server at ease."""
 
@@ -215,6 +218,11 @@ def _report_rate(report: Report, steps: list[Step], base: float) -> None:
         report.notes.append(f"{best:.1f} joins per second held; at {steps[-1].rate:.1f}: {why}")
     else:
         report.notes.append(f"{best:.1f} joins per second held, the highest rate that was tried")
+    if steps[-1].late > LATE_SECONDS:
+        report.notes.append(
+            f"The clients began joins up to {steps[-1].late * 1000:.0f} ms late at the last rate: they, or the "
+            "machine that they share with the server, may be the limit rather than the server."
+        )
     report.notes.append(
         "A light join is signaling, ICE, DTLS and the first RTP packet, subscribed to a sound and a picture, "
         "without decoding. All clients are one process on this machine; the table has its share of a core."
