@@ -220,8 +220,8 @@ def _report_rate(report: Report, steps: list[Step], base: float) -> None:
         report.notes.append(f"{best:.1f} joins per second held, the highest rate that was tried")
     if steps[-1].late > LATE_SECONDS:
         report.notes.append(
-            f"The clients began joins up to {steps[-1].late * 1000:.0f} ms late at the last rate: they, or the "
-            "machine that they share with the server, may be the limit rather than the server."
+            f"The clients began joins up to {steps[-1].late * 1000:.0f} ms late at the last rate: they, or "
+            "the machine that they share with the server, may be the limit rather than the server."
         )
     report.notes.append(
         "A light join is signaling, ICE, DTLS and the first RTP packet, subscribed to a sound and a picture, "
