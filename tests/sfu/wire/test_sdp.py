@@ -194,7 +194,7 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
 
 def test_the_largest_text_is_read_in_bounded_time() -> None:
     text = HEAD + "m=a 0 b c\r\na=d\r\n" * 8_000
-    start = time.perf_counter()
+    start = time.thread_time()
     assert len(parse(text).media) == 8_000
     # Measured: 0.06 s. The margin is for a busy machine; quadratic work would take minutes.
-    assert time.perf_counter() - start < 5
+    assert time.thread_time() - start < 5
