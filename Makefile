@@ -70,6 +70,7 @@ migrate\:status: $(VENV)/.runtime ## show the current migration status
 # Set-up: one virtual environment, filled from the lock files.
 
 $(UV): tools/make-venv
+	@echo "Making the virtual environment $(VENV)"
 	@tools/make-venv $(PYTHON) $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check "$(UV_PIN)"
 	@touch $@
@@ -78,11 +79,13 @@ PLANE := setup.py $(wildcard sfu/plane/*.pyx sfu/plane/native/*.[ch])
 
 $(VENV)/.runtime: $(UV) requirements.lock pyproject.toml $(PLANE) tools/compiler
 	@tools/compiler $(BIN)/python
+	@echo "Installing what Chatter needs, and building its media plane"
 	@$(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(UV) pip install -q --python $(BIN)/python --no-deps -e .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
+	@echo "Installing what the tests and linters need"
 	@$(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements-dev.lock
 	@touch $@
 
