@@ -89,13 +89,17 @@ class Peer:
     id: int
     address: Address
     profile: SrtpProfile
+    generation: int = 0
+    """Of a transport whose id was used before, and whose keys are new."""
     packets: list[Rtp] = field(default_factory=list)
     rtcp: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         size = self.profile.key_length + self.profile.salt_length
         self.keys = SrtpKeys(
-            self.profile, bytes((self.id, 1)) * (size // 2), bytes((self.id, 2)) * (size // 2)
+            self.profile,
+            bytes((self.id, self.generation % 100 * 2 + 1)) * (size // 2),
+            bytes((self.id, self.generation % 100 * 2 + 2)) * (size // 2),
         )
         self.sending = peer_session(self.profile, self.keys.receive, pylibsrtp.Policy.SSRC_ANY_OUTBOUND)
         self.receiving = peer_session(self.profile, self.keys.send, pylibsrtp.Policy.SSRC_ANY_INBOUND)
