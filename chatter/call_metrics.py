@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -23,7 +24,7 @@ class CallMetrics(Collector):
         yield from ()
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the figures of this moment."""
+        """Yield the figures of this moment. To be called on the event loop that serves the rooms."""
         counters = self._rooms.counters
         yield GaugeMetricFamily("chatter_rooms", "Rooms that exist", value=len(self._rooms))
         yield GaugeMetricFamily(
@@ -38,6 +39,9 @@ class CallMetrics(Collector):
         yield _counter("chatter_messages_refused", "Messages refused", "code", counters.errors)
         yield _counter("chatter_joins_refused", "Joins refused", "code", counters.refused)
         yield _counter("chatter_connections_closed", "WebSockets that ended", "reason", counters.closed)
+        yield GaugeMetricFamily(
+            "chatter_tasks", "Tasks of the event loop that serves the rooms", value=len(asyncio.all_tasks())
+        )
         server = self._media.server
         held = GaugeMetricFamily("chatter_media_held", "What the media server holds", labels=["what"])
         for what, count in server.sizes().items():

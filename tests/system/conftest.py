@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -29,13 +30,24 @@ Figure = Callable[[str], None]
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show the end of the servers' logs with a failure."""
+    """Show the end of the servers' logs, and their media counters, with a failure."""
     report = yield
     if report.failed:
         for server in item.session.stash.get(SERVERS, []):
             lines = [line for line in server.log.splitlines() if '"chatter.access"' not in line][-LOG_LINES:]
             report.sections.append((f"log of {server.url}", "\n".join(lines)))
+            report.sections.append((f"media of {server.url}", media_metrics(server)))
     return report
+
+
+def media_metrics(server: Server) -> str:
+    """Its counters and gauges of media that are not zero."""
+    try:
+        with urllib.request.urlopen(f"{server.url}/metrics", timeout=2) as reply:
+            lines = reply.read().decode().splitlines()
+    except OSError as error:
+        return f"no answer: {error}"
+    return "\n".join(line for line in lines if line.startswith("chatter_media") and not line.endswith(" 0.0"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
