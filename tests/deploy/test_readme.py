@@ -30,6 +30,22 @@ def test_links_lead_to_files() -> None:
     assert broken == []
 
 
+def test_files_that_the_documents_name_exist() -> None:
+    # `native/…` is said where the plane is spoken of.
+    bases = [ROOT, ROOT / "sfu", ROOT / "sfu" / "plane"]
+    named = {
+        (document.name, path)
+        for document in DOCUMENTS
+        for path in re.findall(
+            r"`([\w-]+(?:/[\w.-]+)+\.(?:py|js|c|h|yaml))`", document.read_text(encoding="utf-8")
+        )
+    }
+    assert ("architecture.md", "signaling/outbox.py") in named
+    # Of the reader's own making.
+    named.discard(("configuration.md", "config/config.yaml"))
+    assert [name for name in named if not any((base / name[1]).exists() for base in bases)] == []
+
+
 def test_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\:", ":")
     targets = set(re.findall(r"^([a-z:]+): ", makefile, re.MULTILINE))
