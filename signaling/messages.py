@@ -129,14 +129,14 @@ def parse(frame: bytes | str, settings: RoomSettings) -> ClientMessage:
             raise ProtocolError(
                 "unknown_type", f"type must be one of {', '.join(_PARSERS)}, not {_shown(kind)}"
             )
-        message = _PARSERS[request](body, request_id, settings)
-        if len(frame) > settings.message_bytes and not (isinstance(message, Negotiate) and message.sdp):
+        describes = request == "webrtc" and body.get("action") in ("offer", "answer")
+        if len(frame) > settings.message_bytes and not describes:
             raise ProtocolError(
                 "message_too_large",
                 f"the message has {len(frame):,} bytes; only offers and answers may have more than "
                 f"{settings.message_bytes:,}",
             )
-        return message
+        return _PARSERS[request](body, request_id, settings)
     except ProtocolError as error:
         # A type that is unknown is told back as well, shortened, so that the sender can find its mistake.
         error.request = kind[:MAX_ID_CHARACTERS] if isinstance(kind, str) else None
