@@ -37,6 +37,8 @@ ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "MEDIA_HOST": ("media", "host"),
     "MEDIA_PORT": ("media", "port"),
     "MEDIA_ANNOUNCED_ADDRESSES": ("media", "announced_addresses"),
+    "MEDIA_PLANE": ("media", "plane"),
+    "MEDIA_THREADS": ("media", "threads"),
     "MEDIA_MAX_VIDEO_BITRATE": ("media", "max_video_bitrate"),
     "ROOMS_MODE": ("rooms", "mode"),
     "ROOMS_P2P_LIMIT": ("rooms", "p2p_limit"),

@@ -26,6 +26,7 @@ from chatter.address import ListenAddress
 from chatter.database_url import parse_database_url
 from chatter.durations import parse_duration
 from sfu.config import MediaConfig
+from sfu.plane import PlaneKind
 
 ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9._-]+(:\d{1,5})?|https?://\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 ICE_URL = re.compile(r"(stuns?|turns?):[^\s?]+(\?transport=(udp|tcp))?")
@@ -175,6 +176,8 @@ class MediaSettings(Section):
     announced_addresses: Annotated[
         tuple[Annotated[str, AfterValidator(_ip_address)], ...], BeforeValidator(_comma_separated)
     ] = Field((), description="IP addresses, several separated by commas")
+    plane: PlaneKind = Field("auto", description="auto, fast or reference")
+    threads: int = Field(0, ge=0, le=64, description="0 to 64 (0: one per core)")
     max_video_bitrate: int = Field(
         2_500_000, ge=50_000, le=100_000_000, description="50000 to 100000000 bits per second"
     )
@@ -191,6 +194,8 @@ class MediaSettings(Section):
             host=self.host,
             port=self.port,
             announced_addresses=self.announced_addresses,
+            plane=self.plane,
+            threads=self.threads,
             max_video_bitrate=self.max_video_bitrate,
         )
 

@@ -121,6 +121,8 @@ def test_reads_the_original_file(load):
             "media.config.announced_addresses",
             ("203.0.113.5", "2001:db8::5"),
         ),
+        ("MEDIA_PLANE", "reference", "media.config.plane", "reference"),
+        ("MEDIA_THREADS", "3", "media.config.threads", 3),
         ("MEDIA_MAX_VIDEO_BITRATE", "900000", "media.config.max_video_bitrate", 900_000),
         ("ROOMS_MODE", "sfu", "rooms.mode", "sfu"),
         ("ROOMS_P2P_LIMIT", "3", "rooms.p2p_limit", 3),
@@ -209,6 +211,8 @@ def test_which_database(load, environ, yaml, url):
         ({"POSTGRES_PORT": "x"}, 'POSTGRES_PORT is "x": it must be 1 to 65535'),
         ({"POSTGRES_MIN_CONNS": "9", "POSTGRES_MAX_CONNS": "8"}, 'POSTGRES_MAX_CONNS is "8": it must be'),
         ({"MEDIA_HOST": "localhost"}, 'MEDIA_HOST is "localhost": it must be an address'),
+        ({"MEDIA_PLANE": "rust"}, 'MEDIA_PLANE is "rust": it must be auto, fast or reference'),
+        ({"MEDIA_THREADS": "65"}, 'MEDIA_THREADS is "65": it must be 0 to 64'),
         ({"MEDIA_PORT": "70000"}, 'MEDIA_PORT is "70000": it must be a UDP port'),
         (
             {"MEDIA_ANNOUNCED_ADDRESSES": "1.2.3.4,me"},
