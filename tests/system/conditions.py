@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 POLL = 0.1
 
-WINDOW = 3.0
+WINDOW = 2.0
 """Seconds over which a rate is measured."""
 
 Value = TypeVar("Value")

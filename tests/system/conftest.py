@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
@@ -80,14 +81,15 @@ async def start_server(
         return server
 
     yield start
-    for server in servers:
-        await server.stop()
+    codes = await asyncio.gather(*(server.stop() for server in servers))
+    assert codes == [0] * len(servers)
+    assert [complaint for server in servers for complaint in server.complaints] == []
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def server(start_server: StartServer) -> Server:
-    """The server that tests share which leave nothing behind."""
-    return await start_server()
+    """The server that tests share which leave nothing behind; the compiled plane carries its media."""
+    return await start_server(MEDIA_PLANE="fast")
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 
@@ -67,8 +68,7 @@ async def test_a_new_user_and_a_guest_have_a_call(
     # The guest has the link and no account.
     await gus.page.goto(room_url)
     gus_id = await join_by_preview(gus)
-    await sees(ann, gus_id)
-    await sees(gus, ann_id)
+    await asyncio.gather(sees(ann, gus_id), sees(gus, ann_id))
     for person in (ann, gus):
         await person.see_names(["Ann", "Gus"])
     await ann.say("hello Gus")
@@ -105,8 +105,7 @@ async def test_a_new_user_and_a_guest_have_a_call(
     await page.get_by_test_id("join-room").click()
     await page.wait_for_url(room_url)
     ann_id = await join_by_preview(ann)
-    await sees(gus, ann_id)
-    await sees(ann, gus_id)
+    await asyncio.gather(sees(ann, gus_id), sees(gus, ann_id))
 
 
 async def test_the_server_forgets_a_session_that_has_signed_out(

@@ -37,8 +37,7 @@ async def test_two_exchange_media_directly(
     room_url = await make_room(mode)
     ann, fay = await arrive(chromium, "Ann"), await arrive(firefox, "Fay")
     ids = [await person.join(room_url) for person in (ann, fay)]
-    await decodes_everybody(ann, {ids[1]})
-    await decodes_everybody(fay, {ids[0]})
+    await asyncio.gather(decodes_everybody(ann, {ids[1]}), decodes_everybody(fay, {ids[0]}))
     assert await ann.paths() == await fay.paths() == {"p2p"}
     assert await connections(server) == 0
 

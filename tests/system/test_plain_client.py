@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from playwright.async_api import Browser
 
@@ -77,13 +79,17 @@ async def test_a_client_of_the_documented_messages_sees_who_is_there_and_who_com
         async def energy() -> dict[str, float]:
             return dict(await person.page.evaluate("() => window.counters('audio', 'totalAudioEnergy')"))
 
-        await until_rates(_moving(frames), FRAMES_PER_SECOND, "it sees the first", count=1)
-        await until_rates(_moving(energy), 1e-7, "it hears the first", count=1)
-        await bot_receives_everybody(first, {client_id})
+        await asyncio.gather(
+            until_rates(_moving(frames), FRAMES_PER_SECOND, "it sees the first", count=1),
+            until_rates(_moving(energy), 1e-7, "it hears the first", count=1),
+            bot_receives_everybody(first, {client_id}),
+        )
         async with robot(room_url, "Second") as second:
-            await until_rates(frames, FRAMES_PER_SECOND, "it sees who comes later", count=2)
-            await until_rates(energy, 1e-7, "it hears who comes later", count=2)
-            await bot_receives_everybody(second, {client_id, first.client_id})
+            await asyncio.gather(
+                until_rates(frames, FRAMES_PER_SECOND, "it sees who comes later", count=2),
+                until_rates(energy, 1e-7, "it hears who comes later", count=2),
+                bot_receives_everybody(second, {client_id, first.client_id}),
+            )
     assert await person.page.evaluate("() => window.errors") == []
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 
+import psutil
 import pytest
 from playwright.async_api import Browser
 
 import bots
+from bots.account import Account
 from tests.system.conditions import until, until_equal
-from tests.system.conftest import Arrive, MakeRoom
+from tests.system.conftest import Arrive, MakeRoom, StartServer
 from tests.system.senses import bot_receives_everybody, decodes_everybody, robot
 from tests.system.server import Server
 
@@ -26,10 +29,12 @@ async def test_three_browsers_and_a_bot_see_hear_and_read_each_other(
     names = ["Ann", "Ben", "Fay", "Robot"]
     async with robot(room_url) as room:
         ids = {room.client_id, *await asyncio.gather(*(person.join(room_url) for person in people))}
+        await asyncio.gather(
+            *[decodes_everybody(person, ids - {await person.client_id()}) for person in people],
+            bot_receives_everybody(room, ids - {room.client_id}),
+        )
         for person in people:
-            await decodes_everybody(person, ids - {await person.client_id()})
             assert await person.paths() == {"sfu"}
-        await bot_receives_everybody(room, ids - {room.client_id})
 
         for person in people:
             await person.see_names(names)
@@ -57,6 +62,26 @@ async def test_three_browsers_and_a_bot_see_hear_and_read_each_other(
         assert not [track for track in room.tracks if track.client_id == gone]
         await until(lambda: _has_left(server, 3), "the server counts three", limit=5)
         await decodes_everybody(ann, ids - {gone, await ann.client_id()})
+
+
+@pytest.mark.parametrize("plane", ["reference", "fast"])
+async def test_each_plane_carries_a_call(
+    plane: str, start_server: StartServer, arrive: Arrive, chromium: Browser, firefox: Browser
+) -> None:
+    server = await start_server(MEDIA_PLANE=plane, MEDIA_THREADS="2")
+    account = await Account.register(server.url, f"host-{secrets.token_hex(4)}", "correct horse")
+    room_url = await account.create_room("sfu")
+    ann, fay = await arrive(chromium, "Ann"), await arrive(firefox, "Fay")
+    async with robot(room_url) as room:
+        ids = [room.client_id, *[await person.join(room_url) for person in (ann, fay)]]
+        await asyncio.gather(
+            decodes_everybody(ann, {*ids} - {ids[1]}),
+            decodes_everybody(fay, {*ids} - {ids[2]}),
+            bot_receives_everybody(room, {*ids} - {ids[0]}),
+        )
+        # The Python plane reads its one socket itself; each thread of the other has one.
+        sockets = psutil.Process(server.pid).net_connections(kind="udp")
+        assert len(sockets) == {"reference": 1, "fast": 2}[plane]
 
 
 async def _client_ids(room: bots.Room) -> set[str]:
