@@ -8,7 +8,7 @@ UV_PIN := uv==0.13.9
 NODE_MODULES := node_modules/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit system lint format lock clean debian
+.PHONY: help run test unit system sanitize lint format lock clean debian
 
 help: ## show the targets
 	@grep -hE '^[a-z\\:-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/\\:/:/; s/^([a-z:-]+):.*## /\1\t/' | \
@@ -25,6 +25,9 @@ unit: $(VENV)/.dev ## the tests that need no browser and no process
 
 system: $(VENV)/.dev debian ## the tests with real browsers and processes
 	$(BIN)/pytest -m system
+
+sanitize: $(VENV)/.dev ## the compiled plane under sanitizers, and fuzzed for FUZZ_SECONDS (600)
+	@tools/sanitize $(BIN)/python
 
 lint: $(VENV)/.dev $(NODE_MODULES) ## ruff, mypy, tsc and yamllint
 	$(BIN)/ruff check .

@@ -8,7 +8,7 @@ from typing import Any
 
 import pylibsrtp
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -436,7 +436,7 @@ class PlanesAgree(RuleBasedStateMachine):
             data = dice.randbytes(dice.choice([0, 1, 2, 11, 12, 13, 21, 22, 40, 1500, 1501]))
             if data and dice.random() < 0.7:
                 data = bytes([dice.choice(FIRST_BYTES)]) + data[1:]
-            address = dice.choice(ADDRESSES)
+            address = dice.choice([*self.bound, *ADDRESSES[:5]])
             if dice.random() < 0.2 and data and data[0] >> 6 != 2:
                 self.both(lambda plane, raw=data[:1500], at=address: plane.send(raw, at))
             else:
@@ -454,7 +454,13 @@ class PlanesAgree(RuleBasedStateMachine):
 def test_planes_agree(profile: SrtpProfile) -> None:
     machine = type("Machine", (PlanesAgree,), {"profile": profile, "drops_seen": Counter()})
     run_state_machine_as_test(
-        machine, settings=settings(max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None)
+        machine,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
     )
     print(f"{machine.packets_seen} packets in, {machine.sent_seen} out; drops: {dict(machine.drops_seen)}")
     assert set(CODECS) <= set(TYPES.values())

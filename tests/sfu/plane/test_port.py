@@ -317,7 +317,7 @@ def test_rows_change_while_packets_fly(threads: int, watched: bool) -> None:
         world.publish(11, 2, ssrc=2)
         routes: dict[int, int] = {}  # route → transport
         with Hammer(senders[0], ssrc=1), Hammer(senders[1], ssrc=2):
-            while time.monotonic() < end:
+            while time.monotonic() < end or changes < 150:
                 changes += 1
                 choice = dice.randrange(12)
                 transport = dice.choice([number for number in world.clients if number > 2])
@@ -366,7 +366,6 @@ def test_rows_change_while_packets_fly(threads: int, watched: bool) -> None:
             assert state.offered == state.packets + sum(state.drops.values())
         counters = world.plane.port_counters()
         print(f"{changes} changes, {counters}")
-        assert changes > 100
         assert counters["sent"] > 100
         # A session that was used by two threads at once would have refused some.
         assert not {Drop.SRTP_AUTH, Drop.SRTP_PROTECT} & set(world.plane.drops())
