@@ -6,19 +6,35 @@ import argparse
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from aiohttp import ClientError
 from rich.console import Console
 
-from benchmarks import join
+from benchmarks import join, peers
 from benchmarks.browser import PageFailed
+from benchmarks.clients.endpoint import ConnectFailed
+from benchmarks.clients.load import BuildFailed
 from benchmarks.light import JoinFailed
+from benchmarks.plot import draw
 from benchmarks.report import Progress, save, show
 from benchmarks.server import ProcessFailed
 from bots.errors import BotError
 
 FAILED = 1
+FAILURES = (
+    BotError,
+    ClientError,
+    BuildFailed,
+    ConnectFailed,
+    JoinFailed,
+    PageFailed,
+    ProcessFailed,
+    OSError,
+    TimeoutError,
+)
+"""What is said in a sentence; anything else is a defect of the benchmark."""
 
 _EXAMPLES = """\
 examples:
@@ -44,10 +60,21 @@ def make_parser() -> argparse.ArgumentParser:
     )
     join.add_arguments(joining)
     joining.set_defaults(run=join.run)
+    comparing = commands.add_parser(
+        "peers",
+        help="server CPU, loss and latency beside other servers under the same load",
+        description=(
+            "Run Chatter and Janus (Debian's package), let the same clients join both, and measure them in "
+            "turn: server CPU per forwarded packet, loss, one-way latency, and the ratios."
+        ),
+    )
+    peers.add_arguments(comparing)
+    comparing.set_defaults(run=peers.run)
     for command in commands.choices.values():
         command.add_argument(
             "--json", metavar="FILE", type=Path, help="write everything that was measured there"
         )
+        command.add_argument("--plot", metavar="FILE", type=Path, help="draw what was measured there, as PNG")
     return parser
 
 
@@ -55,18 +82,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Returns 0, or 1 when something could not be measured."""
     args = make_parser().parse_args(argv)
     logging.getLogger("aiortc").setLevel(logging.ERROR)
-    console = Console()
+    # Tables are wide; a file or pipe takes any width.
+    console = Console() if sys.stdout.isatty() else Console(width=150)
     try:
         report = asyncio.run(args.run(args, Progress(Console(stderr=True))))
         show(report, console)
         if args.json is not None:
             save(report, args.json)
-    except (BotError, JoinFailed, PageFailed, ProcessFailed, OSError, TimeoutError) as error:
-        print(f"benchmarks: {error or type(error).__name__}", file=sys.stderr)
-        return FAILED
+        if args.plot is not None and report.plots:
+            draw(report.plots, args.plot)
+    except ExceptionGroup as group:
+        # Many clients join at once; what one of them met says enough.
+        failures, others = group.split(FAILURES)
+        if failures is None or others is not None:
+            raise
+        return _failed(next(_leaves(failures)))
+    except FAILURES as error:
+        return _failed(error)
     except KeyboardInterrupt:
         return FAILED
     return 0
+
+
+def _failed(error: Exception) -> int:
+    print(f"benchmarks: {error or type(error).__name__}", file=sys.stderr)
+    return FAILED
+
+
+def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
+    for error in group.exceptions:
+        if isinstance(error, ExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 from rich.table import Table as RichTable
+
+from benchmarks.plot import Plot
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class Report:
     """The few figures that are compared from run to run."""
     data: dict[str, Any] = field(default_factory=dict)
     """Everything else, for the JSON file."""
+    plots: list[Plot] = field(default_factory=list)
 
     def machine_line(self) -> str:
         """`BENCHMARK <name> <JSON of the figures>`."""
@@ -67,6 +71,7 @@ def machine() -> dict[str, Any]:
         "memory_bytes": psutil.virtual_memory().total,
         "python": platform.python_version(),
         "system": platform.platform(),
+        "load_average": list(os.getloadavg()),
     }
 
 

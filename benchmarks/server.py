@@ -43,27 +43,29 @@ def free_port(kind: socket.SocketKind) -> int:
 
 
 @asynccontextmanager
-async def serve() -> AsyncIterator[Server]:
-    """Run `chatter serve` on free ports and an empty data folder, and stop it at the end.
+async def serve(settings: Mapping[str, str] | None = None) -> AsyncIterator[Server]:
+    """Run `chatter serve` on free ports and an empty data folder, and stop it at the end; `settings` are
+    variables of its environment.
 
     Raises ProcessFailed.
     """
     port = free_port(socket.SOCK_STREAM)
     with tempfile.TemporaryDirectory(prefix="chatter-benchmark-") as folder:
         # Not the settings that may lie where the benchmark is started.
-        settings = Path(folder) / "settings.yaml"
-        settings.write_text("{}\n")
+        file = Path(folder) / "settings.yaml"
+        file.write_text("{}\n")
         environment = {
             "SERVER_ADDR": f"127.0.0.1:{port}",
             "MEDIA_PORT": str(free_port(socket.SOCK_DGRAM)),
             "DATA_DIR": folder,
-            "CONFIG_PATH": str(settings),
+            "CONFIG_PATH": str(file),
             "LOG_LEVEL": "warning",
+            **(settings or {}),
         }
-        async with _process(["serve"], environment, Path(folder) / "server.log") as (process, log):
+        async with process(chatter("serve"), environment, Path(folder) / "server.log") as (running, log):
             url = f"http://127.0.0.1:{port}"
-            await _answers(f"{url}/health", process, log)
-            yield Server(url, process.pid)
+            await _answers(f"{url}/health", running, log)
+            yield Server(url, running.pid)
 
 
 @asynccontextmanager
@@ -73,21 +75,24 @@ async def publisher(room: str, token: str) -> AsyncIterator[None]:
     Raises ProcessFailed.
     """
     with tempfile.TemporaryDirectory(prefix="chatter-benchmark-") as folder:
-        arguments = ["bot", room, "--token", token, "--pattern", "--name", "Publisher"]
-        async with _process(arguments, {}, Path(folder) / "bot.log") as (process, log):
-            await _prints("connected to the media server", process, log)
+        arguments = chatter("bot", room, "--token", token, "--pattern", "--name", "Publisher")
+        async with process(arguments, {}, Path(folder) / "bot.log") as (running, log):
+            await _prints("connected to the media server", running, log)
             yield
 
 
+def chatter(*arguments: str) -> list[str]:
+    """The command line of `chatter` with the interpreter that runs the benchmark."""
+    return [sys.executable, "-m", "chatter.cli", *arguments]
+
+
 @asynccontextmanager
-async def _process(
+async def process(
     arguments: list[str], environment: Mapping[str, str], log: Path
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, Path]]:
+    """Run a program, with what it prints in `log`, and end it by its process id."""
     with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "chatter.cli",
+        running = await asyncio.create_subprocess_exec(
             *arguments,
             env={**os.environ, **environment},
             stdin=asyncio.subprocess.DEVNULL,
@@ -95,16 +100,16 @@ async def _process(
             stderr=output,
         )
     try:
-        yield process, log
+        yield running, log
     finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGINT)
+        if running.returncode is None:
+            running.send_signal(signal.SIGINT)
         try:
             async with asyncio.timeout(STOP_TIMEOUT):
-                await process.wait()
+                await running.wait()
         except TimeoutError:
-            process.kill()
-            await process.wait()
+            running.kill()
+            await running.wait()
 
 
 async def _answers(url: str, process: asyncio.subprocess.Process, log: Path) -> None:
