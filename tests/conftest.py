@@ -8,7 +8,6 @@ import secrets
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -17,13 +16,18 @@ from typing import Any
 import asyncpg
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from hypothesis import HealthCheck, settings
 from sqlalchemy import URL, make_url
-
-# The folders of the tests are named as the packages are: the packages must be found first.
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from chatter.app import create_app
 from chatter.settings import Settings
+
+# How long an example takes says more of the machine than of the code. CI runs the same examples each time: what
+# is found at random is found by those who can mend it.
+settings.register_profile(
+    "chatter", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
+settings.load_profile("chatter")
 
 POSTGRES_BIN = Path("/usr/lib/postgresql/15/bin")
 
