@@ -6,11 +6,12 @@ the media server, or a connection to each participant, and the change over.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
-from bots.errors import BotError, MediaFailed, RequestRefused
+from bots.errors import BotError, MediaFailed, RequestRefused, RoomLeft
 from bots.events import Event, MediaChanged
 from bots.messages import Json, Kind
 from bots.p2p import PeerLink
@@ -168,13 +169,18 @@ class MediaPaths:
         finally:
             if self.publications.get(publication.source) is publication:
                 del self.publications[publication.source]
-                self._spawn(self.announce(), "bot-announce")
+                self._spawn(self._announce_end(), "bot-announce")
                 self.touch()
 
     async def announce(self) -> None:
         """Tell the room what the bot has to show."""
         tracks = [{"source": p.source, "muted": p.muted} for p in self.publications.values()]
         await self._socket.send({"type": "tracks", "tracks": tracks})
+
+    async def _announce_end(self) -> None:
+        # Where the room has been left, there is nobody to tell.
+        with contextlib.suppress(RoomLeft):
+            await self.announce()
 
     async def _guard(self, client_id: str, work: Coroutine[Any, Any, None]) -> None:
         """What one participant sends may be unusable; the room lives on."""
