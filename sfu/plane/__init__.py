@@ -31,7 +31,11 @@ def create_plane(kind: PlaneKind = "auto") -> Plane:
     except ImportError as error:
         if kind == "fast":
             raise
-        log.warning("The compiled plane is not there; media runs on the Python plane", reason=str(error))
+        log.warning(
+            "The compiled plane is not there, media runs on the Python plane: install gcc and Python's "
+            "headers (Debian: gcc libpython3-dev), then build it with `pip install .`",
+            reason=str(error),
+        )
         return ReferencePlane()
 
 
