@@ -22,8 +22,8 @@ from sqlalchemy import URL, make_url
 from chatter.app import create_app
 from chatter.settings import Settings
 
-# How long an example takes says more of the machine than of the code. CI runs the same examples each time: what
-# is found at random is found by those who can mend it.
+# How long an example takes says more of the machine than of the code. CI runs the same examples each time:
+# what is found at random is found by those who can mend it.
 settings.register_profile(
     "chatter", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
 )
