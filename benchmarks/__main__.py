@@ -12,7 +12,7 @@ from pathlib import Path
 from aiohttp import ClientError
 from rich.console import Console
 
-from benchmarks import join, peers
+from benchmarks import join, peers, room
 from benchmarks.browser import PageFailed
 from benchmarks.clients.endpoint import ConnectFailed
 from benchmarks.clients.load import BuildFailed
@@ -60,6 +60,17 @@ def make_parser() -> argparse.ArgumentParser:
     )
     join.add_arguments(joining)
     joining.set_defaults(run=join.run)
+    loading = commands.add_parser(
+        "room",
+        help="server CPU, loss, latency and memory under load, and the capacity of a core",
+        description=(
+            "Let clients with real ICE, DTLS and SRTP join a server as a broadcast, as a meeting and as many "
+            "meetings; measure its CPU per forwarded packet, loss, one-way latency and memory per "
+            "participant; and raise the load until loss is above 0.1 % or the p99 latency above 20 ms."
+        ),
+    )
+    room.add_arguments(loading)
+    loading.set_defaults(run=room.run)
     comparing = commands.add_parser(
         "peers",
         help="server CPU, loss and latency beside other servers under the same load",
