@@ -18,7 +18,7 @@ from sfu.plane.reference import ReferencePlane
 
 # Taken when the tests are collected, before any of them has put something in its way.
 REAL_FUNCTIONS = srtp.functions
-WARNING = "The compiled plane is not there; media runs on the Python plane"
+WARNING = "The compiled plane is not there"
 
 
 def test_the_compiled_plane_is_the_default() -> None:
@@ -41,7 +41,7 @@ def test_without_the_extension(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sfu.plane._fast", None)
     with capture_logs() as lines:
         assert isinstance(create_plane(), ReferencePlane)
-    assert [line["event"] for line in lines] == [WARNING]
+    assert [line["event"][: len(WARNING)] for line in lines] == [WARNING]
     assert lines[0]["log_level"] == "warning"
     assert "sfu.plane._fast" in lines[0]["reason"]
     with pytest.raises(ImportError):
@@ -57,7 +57,7 @@ def test_with_another_libsrtp(monkeypatch: pytest.MonkeyPatch, version: bytes) -
     monkeypatch.setattr(srtp, "functions", REAL_FUNCTIONS)
     with capture_logs() as lines:
         assert isinstance(create_plane(), ReferencePlane)
-    assert [line["event"] for line in lines] == [WARNING]
+    assert [line["event"][: len(WARNING)] for line in lines] == [WARNING]
     assert lines[0]["reason"] == f"pylibsrtp carries {version.decode()!r}, the compiled plane needs libsrtp 2"
     with pytest.raises(ImportError, match="needs libsrtp 2"):
         fast_plane()

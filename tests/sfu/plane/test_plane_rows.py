@@ -60,6 +60,16 @@ MISTAKES: list[tuple[Callable[[Plane], object], type[Exception], str]] = [
     (lambda plane: plane.add_source(source(transport=9)), KeyError, "there is no transport 9"),
     (lambda plane: plane.add_source(source(10)), ValueError, "source 10 exists already"),
     (lambda plane: plane.add_source(source(ssrc=1)), ValueError, "has a source of SSRC 1 already"),
+    (
+        lambda plane: plane.add_source(SourceRow(11, 1, 2, 90000, {200: "VP8"}, True)),
+        ValueError,
+        "payload type is 200, it should be 0 to 127",
+    ),
+    (
+        lambda plane: plane.add_source(SourceRow(11, 1, 2, 90000, {-1: "VP8"}, True)),
+        ValueError,
+        "payload type is -1",
+    ),
     (lambda plane: plane.remove_source(9), KeyError, "there is no source 9"),
     (lambda plane: plane.add_route(route(transport=9)), KeyError, "there is no transport 9"),
     (lambda plane: plane.add_route(route(20)), ValueError, "route 20 exists already"),

@@ -4,6 +4,7 @@ import errno
 import gc
 import os
 import random
+import resource
 import socket
 import threading
 import time
@@ -234,8 +235,12 @@ def test_close_while_packets_fly(call: PortWorld, threads: int) -> None:
     call.clients[2].take_all()
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 def test_a_plane_that_the_collector_finds_in_a_cycle() -> None:
     """Its rows hold the sessions that the threads use: they must not be cleared before the threads end."""
+
+    # As long as it is, what it refers to is reached from outside of the collector's sight.
+    assert not gc.is_tracked(FastPlane())
 
     class Owner:
         pass
@@ -255,6 +260,34 @@ def test_a_plane_that_the_collector_finds_in_a_cycle() -> None:
             del owner
             gc.collect()
             until(lambda: len(os.listdir("/proc/self/task")) == tasks - 2)
+
+
+def test_threads_that_cannot_all_be_started() -> None:
+    """Memory is left for the stacks of some: those that run end again, and nothing is left open."""
+    plane = FastPlane()
+    descriptors, tasks = len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
+    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (mapped + (64 << 20), limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"127\.0\.0\.1:0") as caught:
+            plane.open_port("127.0.0.1", 0, 64)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+    assert caught.value.errno in (errno.EAGAIN, errno.ENOMEM)
+    until(lambda: len(os.listdir("/proc/self/task")) == tasks)
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+    plane.open_port("127.0.0.1", 0, 2)
+    plane.close_port()
+
+
+def test_a_row_that_raises_leaves_the_threads_at_work(call: PortWorld) -> None:
+    with pytest.raises(OverflowError):
+        call.publish(11, 1, ssrc=1 << 32)
+    with pytest.raises(OverflowError):
+        call.plane.inject_send_results([0, 1 << 40])
+    call.clients[1].send(rtp_packet(1))
+    call.clients[2].take(1)
 
 
 def test_signals_are_not_for_the_threads(call: PortWorld) -> None:
