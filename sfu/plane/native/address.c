@@ -26,6 +26,12 @@ void address_format(const address_t *address, char text[ADDRESS_TEXT]) {
         inet_ntop(AF_INET6, address->ip, text, ADDRESS_TEXT);
 }
 
+bool address_unspecified(const address_t *address) {
+    static const uint8_t zero[16];
+    bool mapped = memcmp(address->ip, MAPPED, sizeof MAPPED) == 0;
+    return memcmp(address->ip + (mapped ? 12 : 0), zero, mapped ? 4 : 16) == 0;
+}
+
 bool address_equal(const address_t *one, const address_t *other) {
     return one->port == other->port && memcmp(one->ip, other->ip, 16) == 0;
 }
@@ -76,11 +82,15 @@ static uint64_t mix(uint64_t value) {
     return value ^ value >> 31;
 }
 
-static uint64_t hash(const address_table_t *table, const address_t *address) {
+uint64_t address_hash(uint64_t seed, const address_t *address) {
     uint64_t high, low;
     memcpy(&high, address->ip, 8);
     memcpy(&low, address->ip + 8, 8);
-    return mix(mix(mix(table->seed ^ high) ^ low) ^ address->port);
+    return mix(mix(mix(seed ^ high) ^ low) ^ address->port);
+}
+
+static uint64_t hash(const address_table_t *table, const address_t *address) {
+    return address_hash(table->seed, address);
 }
 
 bool address_table_init(address_table_t *table, uint64_t seed) {

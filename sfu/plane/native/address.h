@@ -11,6 +11,9 @@
 typedef struct address {
     uint8_t ip[16];
     uint16_t port; /* host byte order */
+    /* Which of our own addresses it reaches, where that is known. No part of what is compared. */
+    bool has_local;
+    uint8_t local[16];
 } address_t;
 
 #define ADDRESS_TEXT 46
@@ -19,6 +22,8 @@ typedef struct address {
 bool address_parse(const char *text, uint16_t port, address_t *address);
 /* The canonical text; IPv4-mapped addresses as IPv4. */
 void address_format(const address_t *address, char text[ADDRESS_TEXT]);
+/* Whether it stands for all addresses: :: or 0.0.0.0. */
+bool address_unspecified(const address_t *address);
 bool address_equal(const address_t *one, const address_t *other);
 /* Fill a socket address of this family; its length, 0 where an IPv6 address meets an IPv4 socket. */
 socklen_t address_to_socket(const address_t *address, int family, struct sockaddr_storage *out);
@@ -31,6 +36,9 @@ typedef struct address_entry {
     address_t address;
     void *value;
 } address_entry_t;
+
+/* The same for equal addresses; `seed` against chosen ones that meet. */
+uint64_t address_hash(uint64_t seed, const address_t *address);
 
 typedef struct address_table {
     address_entry_t **buckets;

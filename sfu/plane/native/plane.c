@@ -56,6 +56,18 @@ void lane_init(lane_t *lane, plane_t *plane, void (*flush)(out_t *), void *owner
     lane->out.owner = owner;
 }
 
+/* Paths */
+
+static address_t *path_of(plane_t *plane, const address_t *address) {
+    return &plane->paths[address_hash(plane->addresses.seed, address) % PATHS];
+}
+
+/* The address, with the local one that it reaches where that is known. */
+static address_t recall(plane_t *plane, const address_t *address) {
+    const address_t *path = path_of(plane, address);
+    return path->has_local && address_equal(path, address) ? *path : *address;
+}
+
 /* Rows */
 
 transport_t *transport_new(int64_t id) {
@@ -104,8 +116,8 @@ bool plane_bind(plane_t *plane, transport_t *transport, const address_t *address
         plane_unbind(plane, former, address);
     if (!address_table_set(&plane->addresses, address, transport))
         return false;
-    transport->addresses[transport->address_count++] = *address;
-    transport->address = *address;
+    transport->address = recall(plane, address);
+    transport->addresses[transport->address_count++] = transport->address;
     transport->addressed = true;
     if (transport->address_count > MAX_ADDRESSES)
         release(plane, transport, 0);
@@ -205,6 +217,8 @@ static void punt(
     plane_t *plane = lane->plane;
     punt_t *punt = malloc(sizeof *punt + size);
     pthread_mutex_lock(&plane->punt_lock);
+    if (kind == PUNT_STUN && address->has_local)
+        *path_of(plane, address) = *address;
     bool room = punt && plane->punt_count < MAX_PUNTS;
     if (room) {
         punt->next = NULL;
@@ -457,7 +471,8 @@ void lane_send(lane_t *lane, const uint8_t *data, size_t size, const address_t *
         lane->drops[DROP_TOO_LARGE]++;
         return;
     }
+    address_t path = recall(lane->plane, address);
     memcpy(out_room(&lane->out), data, size);
-    out_push(&lane->out, address, size);
+    out_push(&lane->out, &path, size);
     lane->out.flush(&lane->out);
 }

@@ -22,6 +22,8 @@
 #define MAX_STRANGERS 64
 /* Datagrams read at once, and packets of one source that are forwarded together. */
 #define BATCH 64
+/* Paths that are remembered between a check and its answer; one that meets another takes its place. */
+#define PATHS 4096
 /* Punts that wait for Python; further ones are dropped and counted. */
 #define MAX_PUNTS 8192
 
@@ -96,6 +98,9 @@ typedef struct plane {
     pthread_mutex_t punt_lock;
     punt_t *punts, **punts_end;
     size_t punt_count;
+    /* By which of our addresses the newest senders of STUN reach us: their answers leave by it, and what is bound
+     * to them. On a host with several the kernel may choose another. Written under punt_lock. */
+    address_t paths[PATHS];
     kept_t *kept, **kept_end;
     bool pad; /* make the packets of one frame equal in size */
     lane_t control; /* of the control side: replay, send_rtcp, and receive in memory */

@@ -72,15 +72,40 @@ static size_t run_length(const out_t *out, size_t first, bool segment) {
     return count;
 }
 
+/* Room for the segment size and for the address to send from. */
+#define SEND_CONTROL (CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(struct in6_pktinfo)))
+
 /* One message per run. A run is contiguous in the arena, so it takes one iovec. */
 typedef struct sending {
     struct mmsghdr messages[OUT_PACKETS];
     struct iovec vectors[OUT_PACKETS];
     struct sockaddr_storage addresses[OUT_PACKETS];
-    _Alignas(struct cmsghdr) char controls[OUT_PACKETS][CMSG_SPACE(sizeof(uint16_t))];
+    _Alignas(struct cmsghdr) char controls[OUT_PACKETS][SEND_CONTROL];
     run_t runs[OUT_PACKETS];
     unsigned count;
 } sending_t;
+
+static void add_control(struct msghdr *header, int level, int type, const void *data, size_t size) {
+    struct cmsghdr *control = (struct cmsghdr *)((char *)header->msg_control + header->msg_controllen);
+    control->cmsg_level = level;
+    control->cmsg_type = type;
+    control->cmsg_len = CMSG_LEN(size);
+    memcpy(CMSG_DATA(control), data, size);
+    header->msg_controllen += CMSG_SPACE(size);
+}
+
+/* Send from the address that the client reaches (RFC 3542 section 6.2, ip(7)). */
+static void add_local(struct msghdr *header, const address_t *address, int family) {
+    if (family == AF_INET6) {
+        struct in6_pktinfo info = {.ipi6_ifindex = 0};
+        memcpy(&info.ipi6_addr, address->local, 16);
+        add_control(header, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
+    } else {
+        struct in_pktinfo info = {.ipi_ifindex = 0};
+        memcpy(&info.ipi_spec_dst, address->local + 12, 4);
+        add_control(header, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+    }
+}
 
 static void add_message(sending_t *sending, const out_t *out, run_t run, int family, lane_t *lane) {
     const out_packet_t *head = &out->packets[run.first], *last = head + run.count - 1;
@@ -100,16 +125,12 @@ static void add_message(sending_t *sending, const out_t *out, run_t run, int fam
     header->msg_namelen = length;
     header->msg_iov = &sending->vectors[at];
     header->msg_iovlen = 1;
-    if (run.count > 1) {
-        memset(sending->controls[at], 0, sizeof sending->controls[at]);
-        header->msg_control = sending->controls[at];
-        header->msg_controllen = sizeof sending->controls[at];
-        struct cmsghdr *control = CMSG_FIRSTHDR(header);
-        control->cmsg_level = IPPROTO_UDP;
-        control->cmsg_type = UDP_SEGMENT;
-        control->cmsg_len = CMSG_LEN(sizeof(uint16_t));
-        memcpy(CMSG_DATA(control), &head->size, sizeof(uint16_t));
-    }
+    header->msg_control = sending->controls[at];
+    memset(sending->controls[at], 0, sizeof sending->controls[at]);
+    if (run.count > 1)
+        add_control(header, IPPROTO_UDP, UDP_SEGMENT, &head->size, sizeof head->size);
+    if (head->address->has_local)
+        add_local(header, head->address, family);
     sending->runs[at] = run;
     sending->count++;
 }
@@ -195,10 +216,28 @@ void port_flush(out_t *out) {
 
 /* Receiving */
 
+/* Which of our addresses a datagram came to, where the socket tells it. */
+static void read_local(struct msghdr *header, address_t *address) {
+    for (struct cmsghdr *control = CMSG_FIRSTHDR(header); control; control = CMSG_NXTHDR(header, control)) {
+        if (control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_PKTINFO) {
+            struct in6_pktinfo info;
+            memcpy(&info, CMSG_DATA(control), sizeof info);
+            memcpy(address->local, &info.ipi6_addr, 16);
+            address->has_local = true;
+        } else if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO) {
+            struct in_pktinfo info;
+            memcpy(&info, CMSG_DATA(control), sizeof info);
+            memcpy(address->local + 12, &info.ipi_addr, 4);
+            address->has_local = true;
+        }
+    }
+}
+
 static void work(port_thread_t *thread) {
     struct mmsghdr messages[BATCH];
     struct iovec vectors[BATCH];
     struct sockaddr_storage senders[BATCH];
+    _Alignas(struct cmsghdr) char controls[BATCH][CMSG_SPACE(sizeof(struct in6_pktinfo))];
     for (size_t at = 0; at < BATCH; at++) {
         vectors[at] = (struct iovec){thread->slots[at], SLOT};
         memset(&messages[at], 0, sizeof messages[at]);
@@ -206,6 +245,8 @@ static void work(port_thread_t *thread) {
         messages[at].msg_hdr.msg_iovlen = 1;
         messages[at].msg_hdr.msg_name = &senders[at];
         messages[at].msg_hdr.msg_namelen = sizeof senders[at];
+        messages[at].msg_hdr.msg_control = controls[at];
+        messages[at].msg_hdr.msg_controllen = sizeof controls[at];
     }
     int count = recvmmsg(thread->socket, messages, BATCH, MSG_DONTWAIT | MSG_TRUNC, NULL);
     if (count <= 0)
@@ -220,6 +261,9 @@ static void work(port_thread_t *thread) {
         size_t size = messages[at].msg_len;
         if (!address_from_socket(&senders[at], &address))
             continue;
+        /* Only checks choose a path. */
+        if (size && thread->slots[at][0] <= 3)
+            read_local(&messages[at].msg_hdr, &address);
         /* Media longer than the slot is refused by its size; of the rest the slot's part is seen. */
         bool media = size && thread->slots[at][0] >= 128;
         lane_receive(lane, thread->slots[at], size > SLOT && !media ? SLOT : size, &address, now);
@@ -288,6 +332,7 @@ static int open_socket(port_t *port, const char *host, uint16_t number, bool sha
     }
     if (fd < 0)
         return -1;
+    bool all = address_unspecified(&address);
     int buffer = SOCKET_BUFFER, off = 0, on = 1;
     /* Best effort: the kernel's limit may be lower. */
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
@@ -295,6 +340,9 @@ static int open_socket(port_t *port, const char *host, uint16_t number, bool sha
     struct sockaddr_storage name;
     socklen_t length = address_to_socket(&address, port->family, &name);
     if ((port->family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) < 0) ||
+        /* Bound to one address, everything comes to it and leaves by it. */
+        (all && port->family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on) < 0) ||
+        (all && port->family == AF_INET && setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) < 0) ||
         (shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0) || !length ||
         bind(fd, (struct sockaddr *)&name, length) < 0) {
         int error = length ? errno : EINVAL;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ def punted(plane: FastPlane) -> Punt:
     wake = plane.wake_descriptor
     assert wake is not None
     assert select.select([wake], [], [], TIMEOUT)[0]
+    os.read(wake, 8)
     (punt,) = plane.take_punts()
     return punt
 
