@@ -12,7 +12,7 @@ from pathlib import Path
 from aiohttp import ClientError
 from rich.console import Console
 
-from benchmarks import join, peers, room
+from benchmarks import join, peers, plane, room
 from benchmarks.browser import PageFailed
 from benchmarks.clients.endpoint import ConnectFailed
 from benchmarks.clients.load import BuildFailed
@@ -60,6 +60,17 @@ def make_parser() -> argparse.ArgumentParser:
     )
     join.add_arguments(joining)
     joining.set_defaults(run=join.run)
+    forwarding = commands.add_parser(
+        "plane",
+        help="CPU per forwarded packet on both planes, and the floor under them",
+        description=(
+            "Measure the CPU per forwarded packet of the reference plane and the compiled one by fan-out, "
+            "SRTP profile, packet size and burst, and beside them the floor: protecting and sending the same "
+            "packets and nothing else."
+        ),
+    )
+    plane.add_arguments(forwarding)
+    forwarding.set_defaults(run=plane.run)
     loading = commands.add_parser(
         "room",
         help="server CPU, loss, latency and memory under load, and the capacity of a core",
