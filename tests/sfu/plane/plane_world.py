@@ -111,7 +111,13 @@ class Peer:
         if datagram[1] in RTCP_TYPES:
             self.rtcp.append(self.receiving.unprotect_rtcp(datagram))
             return
-        packet = self.receiving.unprotect(datagram)
+        try:
+            packet = self.receiving.unprotect(datagram)
+        except pylibsrtp.Error as error:
+            number, ssrc = struct.unpack_from("!2xH4xI", datagram)
+            raise AssertionError(
+                f"SSRC {ssrc} number {number} after {self.highest.get(ssrc)}: {error}"
+            ) from None
         rtp = Rtp.of(packet)
         highest = self.highest.get(rtp.ssrc)
         index = rtp.sequence

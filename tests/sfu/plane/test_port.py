@@ -352,6 +352,7 @@ def test_rows_change_while_packets_fly(threads: int, watched: bool) -> None:
         with Hammer(senders[0], ssrc=1), Hammer(senders[1], ssrc=2):
             while time.monotonic() < end or changes < 150:
                 changes += 1
+                dice.choice(list(world.clients.values())).take_all()
                 choice = dice.randrange(12)
                 transport = dice.choice([number for number in world.clients if number > 2])
                 if choice < 2 or not routes:

@@ -31,6 +31,15 @@ static void *send_on(void *argument) {
         uint32_t ssrc = 1 + (uint32_t)below(&dice, SSRCS);
         for (size_t burst = 1 + below(&dice, 12); burst; burst--) {
             size_t size = make_datagram(&dice, &sequences[ssrc - 1], ssrc, data, 1600);
+            if (!once_in(&dice, 4)) {
+                /* Sound, so that most of the work is forwarding. */
+                size = 200;
+                memset(data, 0, size);
+                data[0] = 0x80;
+                data[1] = 111;
+                write16(data + 2, ++sequences[ssrc - 1]);
+                write32(data + 8, ssrc);
+            }
             sender->sent += sendto(from, data, size, 0, (struct sockaddr *)&target, sizeof target) >= 0;
         }
         if (once_in(&dice, 8))
@@ -64,6 +73,10 @@ int main(int argc, char **argv) {
         CHECK(address_parse("127.0.0.1", ntohs(name.sin_port), &world.addresses[at]));
         world.addresses[(at + SENDERS * SOCKETS) % ADDRESSES] = world.addresses[at];
     }
+    pthread_rwlock_wrlock(&plane.lock);
+    for (int warm = 0; warm < 400; warm++)
+        change(&world);
+    pthread_rwlock_unlock(&plane.lock);
     for (size_t at = 0; at < SENDERS; at++) {
         senders[at].seed = seed * SENDERS + at;
         CHECK(pthread_create(&senders[at].thread, NULL, send_on, &senders[at]) == 0);
@@ -102,7 +115,7 @@ int main(int argc, char **argv) {
             for (int reason = 0; reason < DROP_COUNT; reason++)
                 total += port.threads[at]->lane.drops[reason];
         }
-        if (once_in(&dice, 50)) {
+        if (once_in(&dice, 200)) {
             for (size_t at = 0; at < MAX_INJECTED; at++) {
                 static const int results[] = {1, 2, 0, -EINTR, -EAGAIN, -EINVAL, -EPERM, -ENOBUFS, -ECONNREFUSED, 64};
                 port.injected[at] = results[below(&dice, sizeof results / sizeof *results)];
@@ -145,13 +158,14 @@ int main(int argc, char **argv) {
     plane_free(&plane);
     printf(
         "%llu datagrams to %zu threads, %llu changes, %llu punts, %llu times opened anew; at last %llu received, "
-        "%llu sent\n",
+        "%llu sent; %llu packets forwarded\n",
         (unsigned long long)sent,
         threads,
         (unsigned long long)changes,
         (unsigned long long)punts,
         (unsigned long long)opened,
         (unsigned long long)counters.received,
-        (unsigned long long)counters.sent);
+        (unsigned long long)counters.sent,
+        (unsigned long long)world.closed_packets);
     return total == UINT64_MAX;
 }
