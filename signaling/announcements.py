@@ -28,7 +28,7 @@ def welcome(
     settings: RoomSettings,
 ) -> dict[str, object]:
     """All that a newcomer needs to know; `participants` has the newcomer itself too."""
-    return {
+    message: dict[str, object] = {
         "type": "welcome",
         "clientId": newcomer.id,
         "roomId": room_id,
@@ -45,6 +45,46 @@ def welcome(
             "displayNameCharacters": settings.display_name_characters,
         },
     }
+    if newcomer.resume_token:
+        message["resume"] = _resume(newcomer, settings)
+    return message
+
+
+def resumed(
+    participant: Participant, room_id: str, mode: Mode, missed: int | None, settings: RoomSettings
+) -> dict[str, object]:
+    """First on a connection that takes the place of a broken one; what was missed follows.
+
+    `missed` is how many messages that are, None where they are not to be had.
+    """
+    return {
+        "type": "resumed",
+        "clientId": participant.id,
+        "roomId": room_id,
+        "mode": mode,
+        "missed": missed,
+        "received": participant.received,
+        "resume": _resume(participant, settings),
+    }
+
+
+def state(
+    seq: int,
+    participants: Iterable[Participant],
+    tracks: Iterable[Track],
+    media: Mapping[str, object] | None,
+) -> dict[str, object]:
+    """What goes into `resumed` instead of missed messages: the room as of the message `seq`."""
+    return {
+        "seq": seq,
+        "participants": [_person(p) for p in participants],
+        "tracks": [t.to_json() for t in tracks],
+        "media": media,
+    }
+
+
+def _resume(participant: Participant, settings: RoomSettings) -> dict[str, object]:
+    return {"token": participant.resume_token, "seconds": settings.resume_seconds}
 
 
 def participants_list(participants: Iterable[Participant]) -> dict[str, object]:

@@ -14,7 +14,13 @@ CLOSE_CODES: dict[str, int] = {
     "room_full": 4409,
     "room_closed": 4410,
     "server_stopping": 4410,
+    "replaced": 4411,
+    "resume_unknown": 4412,
 }
+
+GOODBYES = frozenset((0, 1000, 1001))
+"""Close codes of a client that leaves: a normal end, a page that goes away, and none given (aiohttp says 0).
+Every other end of a connection may be resumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,7 @@ class Closing:
 TOO_SLOW = Closing("too_slow", "Your connection did not take the room's messages in time. Join again.")
 SERVER_STOPPING = Closing("server_stopping", "The server is being restarted. Join again in a moment.")
 ROOM_CLOSED = Closing("room_closed", "The room was closed. Join again to open it.")
+REPLACED = Closing("replaced", "A newer connection of yours has taken this one's place.")
 
 
 class Refused(Exception):  # noqa: N818

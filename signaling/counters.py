@@ -22,7 +22,11 @@ class Counters:
     """Messages refused, by error code."""
     refused: Counter[str] = field(default_factory=Counter)
     """Joins refused, by error code."""
+    resumed: int = 0
+    """Connections that took the place of one before."""
+    resumes_refused: Counter[str] = field(default_factory=Counter)
+    """Connections that did not: the token was `unknown`, `late`, `used` or for an `other_room`."""
     closed: Counter[str] = field(default_factory=Counter)
     """Connections ended, by error code where the server ended them; otherwise `client`, `lost`, `too_big`."""
     frames_dropped: int = 0
-    """Frames that waited for a client whose connection was ended."""
+    """Messages that waited for a participant and were not sent to it before it left."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+import logging
+from collections.abc import AsyncIterator
 from typing import cast
 
 from aiohttp import web
@@ -14,6 +15,7 @@ from auth.errors import ApiError
 from auth.http import require_identity
 from auth.tokens import AccessTokens, TokenError
 from signaling.closing import Refused
+from signaling.entry import Admission, Entry
 from signaling.media import MediaServer, SfuNegotiator, deliver
 from signaling.rooms import Account, Rooms, TooManyRooms
 from signaling.settings import ROOM_MODES, RoomMode, RoomSettings
@@ -24,6 +26,8 @@ ROOM_TOKENS = web.AppKey("room_tokens", AccessTokens)
 CONNECTIONS = web.AppKey("connections", Connections)
 
 MAX_BODY_BYTES = 4 * 1024
+
+LOG = logging.getLogger(__name__)
 
 routes = web.RouteTableDef()
 
@@ -66,17 +70,24 @@ async def join_room(request: web.Request) -> web.StreamResponse:
             426, "upgrade_required", "This is a WebSocket: connect with a WebSocket client.", UPGRADE
         )
     connection = Connection(request, request.app[ROOMS])
+    query = request.query
+    entry = Entry(
+        request.match_info["room_id"],
+        _admission(request),
+        display_name=query.get("displayName", ""),
+        device_text=query.get("device", ""),
+        resume_token=query.get("resume", ""),
+        after_text=query.get("after", ""),
+    )
     with request.app[CONNECTIONS].hold():
-        await connection.serve(
-            request.match_info["room_id"], _admission(request), request.query.get("displayName", "")
-        )
+        await connection.serve(entry)
     return connection.ws
 
 
 UPGRADE = {"Upgrade": "websocket"}
 
 
-def _admission(request: web.Request) -> Callable[[], Account | None]:
+def _admission(request: web.Request) -> Admission:
     token = request.query.get("token", "")
     tokens = request.app[ROOM_TOKENS]
 
@@ -155,7 +166,11 @@ async def _sweep(app: web.Application) -> AsyncIterator[None]:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(rooms.settings.sweep_interval)
-            rooms.expire(loop.time())
+            try:
+                rooms.expire(loop.time())
+            except Exception:
+                # A fault in ending one must not keep all the others for ever.
+                LOG.exception("A participant or a room could not be ended")
 
     task = asyncio.create_task(run())
     yield

@@ -1,7 +1,8 @@
-"""A participant: one connection's membership of one room."""
+"""A participant: somebody's membership of one room, which a broken connection may outlive."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from signaling.outbox import Outbox
@@ -19,4 +20,12 @@ class Participant:
     """The account; None for a guest."""
     local: bool = False
     """The client is on this machine: its address is a loopback address."""
+    device: str | None = None
+    """What the client calls the device it runs on."""
+    resume_token: str = ""
+    """What lets a new connection take this place; empty where connections are not resumed."""
+    received: int = 0
+    """Messages that came from the client, the refused ones included."""
+    media: Mapping[str, object] | None = None
+    """The last `media` message: how the connection to the media server is."""
     tracks: dict[Source, Track] = field(default_factory=dict)

@@ -99,6 +99,23 @@ class Room:
         if switched:
             self._tell_others(newcomer, announcements.mode_changed(self.mode))
 
+    def resume(self, participant: Participant, after: int | None) -> dict[str, object]:
+        """Make what a participant missed wait for it again; return the `resumed` that it is told first.
+
+        `after` is the number of the last message that it has. Where what came after that is not to be had any
+        more, `resumed` carries the state of the room instead. The others are told nothing.
+        """
+        outbox = participant.outbox
+        replayed = after is not None and outbox.rewind(after)
+        missed = len(outbox) if replayed else None
+        message = announcements.resumed(participant, self.id, self.mode, missed, self._settings)
+        if not replayed:
+            outbox.skip()
+            message |= announcements.state(
+                outbox.last_seq, self.participants, self._all_tracks(), participant.media
+            )
+        return message
+
     def leave(self, participant: Participant) -> None:
         """Take a participant out, free what it held, and tell the others. Nothing happens if it has left."""
         if self._participants.get(participant.id) is not participant:
@@ -161,13 +178,13 @@ class Room:
         """A participant's media flows."""
         participant = self._participants.get(participant_id)
         if participant is not None:
-            self._tell(participant, announcements.media_connected())
+            self._tell_media(participant, announcements.media_connected())
 
     def media_closed(self, participant_id: str, reason: str) -> None:
         """A participant's media has ended; it stays in the room."""
         participant = self._participants.get(participant_id)
         if participant is not None and reason not in _OWN_DOING:
-            self._tell(participant, announcements.media_closed(reason))
+            self._tell_media(participant, announcements.media_closed(reason))
 
     # How it is done.
 
@@ -246,6 +263,10 @@ class Room:
     def _all_tracks(self) -> Iterator[Track]:
         for participant in self._participants.values():
             yield from participant.tracks.values()
+
+    def _tell_media(self, participant: Participant, message: Mapping[str, object]) -> None:
+        participant.media = message
+        self._tell(participant, message)
 
     def _tell(self, participant: Participant, message: Mapping[str, object]) -> None:
         participant.outbox.put(announcements.encode(message))

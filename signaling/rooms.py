@@ -1,4 +1,8 @@
-"""The rooms of this server: opened, joined, and gone some time after they are empty. No IO."""
+"""The rooms of this server: opened, joined, and gone some time after they are empty. No IO.
+
+A participant leaves by itself, or some time after its connection broke: until then it is detached, and a new
+connection may take its place.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from signaling.names import ROOM_ID_ALPHABET, ROOM_ID_CHARACTERS, clean_display_
 from signaling.negotiator import Negotiator
 from signaling.outbox import Outbox
 from signaling.participant import Participant
+from signaling.resume import ResumeRefused, ResumeTokens, new_token
 from signaling.room import Room
 from signaling.settings import RoomMode, RoomSettings
 
@@ -40,8 +45,10 @@ class Rooms:
         counters: Counters | None = None,
         choose: Callable[[str], str] = secrets.choice,
         new_id: Callable[[], str] = lambda: secrets.token_hex(6),
+        new_token: Callable[[], str] = new_token,
     ) -> None:
-        """`choose` picks a character of a room id, `new_id` makes the ids of participants and messages."""
+        """`choose` picks a character of a room id, `new_id` makes the ids of participants and messages,
+        `new_token` what connections are resumed with."""
         self.settings = settings
         self.counters = counters if counters is not None else Counters()
         self._media = media
@@ -49,6 +56,10 @@ class Rooms:
         self._new_id = new_id
         self._rooms: dict[str, Room] = {}
         self._expires: dict[str, float] = {}
+        self._tokens = ResumeTokens(new_token)
+        self._detached: dict[Participant, tuple[Room, float]] = {}
+        """In the order in which their time ends."""
+        self._aged_at = float("-inf")
         self._closing: Closing | None = None
 
     def __len__(self) -> int:
@@ -61,6 +72,11 @@ class Rooms:
     def participant_count(self) -> int:
         """In all rooms."""
         return sum(map(len, self._rooms.values()))
+
+    @property
+    def detached_count(self) -> int:
+        """Participants in all rooms whose connection broke and may be resumed."""
+        return len(self._detached)
 
     def get(self, room_id: str) -> Room | None:
         """Return the room, or None where there is none of that id."""
@@ -85,13 +101,14 @@ class Rooms:
         account: Account | None = None,
         display_name: str = "",
         local: bool = False,
+        device: str | None = None,
     ) -> tuple[Room, Participant]:
         """Let somebody into a room; an account opens the room where there is none. Raises Refused.
 
-        An empty `display_name` becomes the account's name, or that of a guest.
+        An empty `display_name` becomes the account's name, or that of a guest. A detached participant of the
+        same account and `device` leaves: it was the same person.
         """
-        if self._closing is not None:
-            raise Refused(self._closing.code, self._closing.message)
+        self._check_open()
         if not is_room_id(room_id):
             raise Refused("bad_request", "The room id must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -.")
         if account is None and not self.settings.guests:
@@ -103,25 +120,84 @@ class Rooms:
         room = self._rooms.get(room_id)
         if room is None:
             room = self._open_for(account, room_id)
-        participant = Participant(participant_id, name, outbox, account.user_id if account else None, local)
-        room.join(participant)
+        user_id = account.user_id if account else None
+        participant = Participant(participant_id, name, outbox, user_id, local, device)
+        self._lay_ghosts(room, participant, now)
+        if self.settings.resume_seconds:
+            self._tokens.issue(room_id, participant)
+        try:
+            room.join(participant)
+        except Refused:
+            self._tokens.spend(participant, "unknown")
+            raise
         self._expires.pop(room_id, None)
         self.counters.joins += 1
         return room, participant
+
+    def detach(self, room: Room, participant: Participant, now: float) -> None:
+        """A participant's connection broke: it stays in the room until it is resumed or its time is over.
+
+        Where connections are not resumed it leaves.
+        """
+        participant.outbox.detach()
+        if participant.id not in room:
+            return
+        if participant.outbox.closing is not None or not participant.resume_token:
+            self.leave(room, participant, now)
+            return
+        self._detached[participant] = (room, now + self.settings.resume_seconds)
+
+    def resume(
+        self, room_id: str, token: str, after: int | None, now: float, *, local: bool = False
+    ) -> tuple[Room, Participant, dict[str, object]]:
+        """Give a participant's place to a new connection, also where the old one seems to live.
+
+        `after` is the number of the last message that the client has. Returns the `resumed` to be sent first;
+        the connection then has to attach to the outbox. Raises Refused.
+        """
+        self._check_open()
+        try:
+            participant = self._tokens.find(room_id, token)
+            room, until = self._detached.get(participant, (self._rooms[room_id], float("inf")))
+            if until <= now:
+                self.leave(room, participant, now)
+                raise ResumeRefused("late")
+        except ResumeRefused as refusal:
+            self.counters.resumes_refused[refusal.reason] += 1
+            raise
+        if participant.outbox.closing is not None:
+            raise Refused(participant.outbox.closing.code, participant.outbox.closing.message)
+        self._detached.pop(participant, None)
+        self._tokens.spend(participant, "used")
+        self._tokens.issue(room_id, participant)
+        participant.local = local
+        self.counters.resumed += 1
+        return room, participant, room.resume(participant, after)
 
     def leave(self, room: Room, participant: Participant, now: float) -> None:
         """Take a participant out of its room. Nothing happens if it has left."""
         if participant.id not in room:
             return
+        self._detached.pop(participant, None)
+        self._tokens.spend(participant, "late")
         try:
             room.leave(participant)
         finally:
+            participant.outbox.detach()
+            self.counters.frames_dropped += participant.outbox.dropped
             self.counters.leaves += 1
             if not room:
                 self._expires[room.id] = now + self.settings.empty_grace
 
     def expire(self, now: float) -> int:
-        """Forget the rooms that have been empty for long enough; return how many there were."""
+        """End what is over: the time of the detached, rooms that have long been empty, and messages that
+        nobody will ask for again. Returns how many rooms were forgotten.
+        """
+        for participant, (room, until) in tuple(self._detached.items()):
+            if until > now:
+                break
+            self.leave(room, participant, now)
+        self._age(now)
         expired = [room_id for room_id, at in self._expires.items() if at <= now]
         for room_id in expired:
             del self._expires[room_id]
@@ -129,11 +205,33 @@ class Rooms:
         self.counters.rooms_expired += len(expired)
         return len(expired)
 
-    def close(self, closing: Closing) -> None:
-        """End every connection and let nobody in any more."""
+    def close(self, closing: Closing, now: float) -> None:
+        """End every connection and let nobody in any more; the detached leave."""
         self._closing = closing
         for room in self:
             room.close(closing)
+        for participant, (room, _) in tuple(self._detached.items()):
+            self.leave(room, participant, now)
+
+    def _check_open(self) -> None:
+        if self._closing is not None:
+            raise Refused(self._closing.code, self._closing.message)
+
+    def _lay_ghosts(self, room: Room, newcomer: Participant, now: float) -> None:
+        if newcomer.user_id is None or newcomer.device is None:
+            return
+        for ghost in room.participants:
+            same = (ghost.user_id, ghost.device) == (newcomer.user_id, newcomer.device)
+            if same and ghost in self._detached:
+                self.leave(room, ghost, now)
+
+    def _age(self, now: float) -> None:
+        if now - self._aged_at < self.settings.history_seconds:
+            return
+        self._aged_at = now
+        for room in self:
+            for participant in room.participants:
+                participant.outbox.age()
 
     def _open(self, room_id: str, room_mode: RoomMode) -> Room:
         if len(self._rooms) >= self.settings.max_rooms:

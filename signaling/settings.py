@@ -48,7 +48,10 @@ class RoomSettings:
     """Seconds."""
 
     send_queue_messages: int = 256
-    """Messages that may wait for one client; one more and it is disconnected as too slow."""
+    """Messages that may wait for one client; one more and it is disconnected as too slow.
+
+    As many are kept for a client that resumes, together with those that wait.
+    """
     send_queue_bytes: int = 1_000_000
     """Likewise in bytes, besides the `welcome`, which grows with `max_participants`."""
     send_buffer_bytes: int = 262_144
@@ -60,17 +63,27 @@ class RoomSettings:
     close_timeout: float = 2.0
     """Seconds that a client has to answer a close before its connection is cut."""
 
+    resume_seconds: float = 30.0
+    """Seconds that a participant whose connection broke stays in the room; 0: it leaves at once."""
     created_grace: float = 600.0
     """Seconds that a created room waits for its first participant."""
     empty_grace: float = 60.0
     """Seconds that a room outlives its last participant: a guest who lost the network finds it again."""
-    sweep_interval: float = 5.0
-    """Seconds between two looks for rooms that have expired."""
+    sweep_interval: float = 1.0
+    """Seconds between two looks for participants and rooms whose time is over."""
 
     @property
     def outbox_bytes(self) -> int:
         """Bytes that may wait for one client, so that a full room never makes its newcomer too slow."""
         return self.send_queue_bytes + WELCOME_BYTES_PER_PARTICIPANT * self.max_participants
+
+    @property
+    def history_seconds(self) -> float:
+        """Seconds for which messages are kept that a connection seems to have delivered.
+
+        A dead connection is noticed after one and a half heartbeats, and may then be resumed.
+        """
+        return 1.5 * self.heartbeat + self.resume_seconds
 
     def __post_init__(self) -> None:
         if self.mode not in ROOM_MODES:
@@ -95,6 +108,6 @@ class RoomSettings:
         ):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it must be greater than 0")
-        for name in ("created_grace", "empty_grace"):
+        for name in ("resume_seconds", "created_grace", "empty_grace"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it must not be negative")

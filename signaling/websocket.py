@@ -1,4 +1,4 @@
-"""One participant's WebSocket: a reader, a writer, and an end. All that is decided is decided elsewhere."""
+"""One WebSocket: a reader, a writer, and an end. All that is decided is decided elsewhere."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ import ipaddress
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from signaling import announcements
-from signaling.closing import SERVER_STOPPING, TOO_SLOW, Closing, Refused
+from signaling.closing import GOODBYES, REPLACED, SERVER_STOPPING, TOO_SLOW, Closing, Refused
+from signaling.entry import Entry
 from signaling.messages import ProtocolError, RequestId, parse
 from signaling.outbox import Outbox
 from signaling.participant import Participant
 from signaling.rate import RateLimit
 from signaling.room import Room
-from signaling.rooms import Account, Rooms
+from signaling.rooms import Rooms
 
 LOG = logging.getLogger(__name__)
 
@@ -28,9 +29,6 @@ BYTES_PER_MESSAGE = 8_192
 
 # Seconds for which a client that sends too much is not read; long enough to matter, short enough to close in.
 MAX_PAUSE = 0.1
-
-Admission = Callable[[], "Account | None"]
-"""Returns the account, None for a guest. Raises Refused."""
 
 
 class Connection:
@@ -44,12 +42,6 @@ class Connection:
         self._frames = asyncio.Event()
         self._end: asyncio.Future[Closing] = self._loop.create_future()
         self._reason = "lost"
-        self.outbox = Outbox(
-            self._settings.send_queue_messages,
-            self._settings.outbox_bytes,
-            on_frame=self._frames.set,
-            on_close=self._on_close,
-        )
         # The text is decoded where it is parsed, so that bad UTF-8 costs an error and not the connection. No
         # compression: it holds some 300 kB per connection, and signaling is small.
         self.ws: web.WebSocketResponse[bool] = web.WebSocketResponse(
@@ -60,44 +52,67 @@ class Connection:
             decode_text=False,
         )
 
-    async def serve(self, room_id: str, admission: Admission, display_name: str) -> None:
-        """Upgrade, join, talk until either side ends it, leave."""
+    async def serve(self, entry: Entry) -> None:
+        """Upgrade, join or resume, talk until either side ends it or it breaks."""
         self._bound_send_buffer()
         await self.ws.prepare(self._request)
         try:
-            account = admission()
-            room, participant = self._rooms.join(
-                room_id,
-                self.outbox,
-                self._loop.time(),
-                account=account,
-                display_name=display_name,
-                local=self._is_local(),
-            )
+            room, participant, opening = self._enter(entry)
         except Refused as refusal:
             self._rooms.counters.refused[refusal.closing.code] += 1
             await self._say_goodbye(refusal.closing)
             return
         log = {"room": room.id, "client": participant.id}
-        LOG.info("A participant joined", extra=log)
+        LOG.info("A participant resumed" if opening else "A participant joined", extra=log)
         try:
-            await self._talk(room, participant)
+            await self._talk(room, participant, opening)
         finally:
             # The room learns it before the closing handshake, which can take a while.
-            self._rooms.leave(room, participant, self._loop.time())
-            reason = self.outbox.closing.code if self.outbox.closing is not None else self._reason
+            closing = self._end.result() if self._end.done() else None
+            reason = closing.code if closing is not None else self._reason
             self._rooms.counters.closed[reason] += 1
-            LOG.info("A participant left", extra=log | {"reason": reason})
-            self._rooms.counters.frames_dropped += self.outbox.dropped
-            if self.outbox.closing is not None:
-                await self._say_goodbye(self.outbox.closing)
+            self._part(room, participant, reason)
+            LOG.info("A connection ended", extra=log | {"reason": reason, "left": participant.id not in room})
+            if closing is not None:
+                await self._say_goodbye(closing)
             else:
                 await self.ws.close(drain=False)
                 self._cut()
 
-    async def _talk(self, room: Room, participant: Participant) -> None:
+    def _enter(self, entry: Entry) -> tuple[Room, Participant, bytes | None]:
+        """Return also what is to be sent before the outbox. Raises Refused."""
+        now, settings = self._loop.time(), self._settings
+        if entry.resume_token:
+            room, participant, opening = self._rooms.resume(
+                entry.room_id, entry.resume_token, entry.after, now, local=self._is_local()
+            )
+            participant.outbox.attach(self._frames.set, self._on_close)
+            return room, participant, announcements.encode(opening)
+        outbox = Outbox(settings.send_queue_messages, settings.outbox_bytes)
+        outbox.attach(self._frames.set, self._on_close)
+        room, participant = self._rooms.join(
+            entry.room_id,
+            outbox,
+            now,
+            account=entry.admission(),
+            display_name=entry.display_name,
+            local=self._is_local(),
+            device=entry.device,
+        )
+        return room, participant, None
+
+    def _part(self, room: Room, participant: Participant, reason: str) -> None:
+        if reason == REPLACED.code:
+            return
+        now = self._loop.time()
+        if reason == "lost":
+            self._rooms.detach(room, participant, now)
+        else:
+            self._rooms.leave(room, participant, now)
+
+    async def _talk(self, room: Room, participant: Participant, opening: bytes | None) -> None:
         reader = asyncio.create_task(self._read(room, participant))
-        writer = asyncio.create_task(self._write())
+        writer = asyncio.create_task(self._write(participant.outbox, opening))
         try:
             await asyncio.wait((reader, writer, self._end), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -112,14 +127,18 @@ class Connection:
         rate = RateLimit(settings.messages_per_second, settings.rate_window, self._loop.time())
         while True:
             received = await self.ws.receive()
+            if self._end.done():
+                # What is not counted as received, a client that has resumed elsewhere sends again there.
+                return
             match received.type:
                 case WSMsgType.TEXT | WSMsgType.BINARY:
+                    participant.received += 1
                     admitted = rate.admit(self._loop.time(), 1 + len(received.data) // BYTES_PER_MESSAGE)
                     self._receive(room, participant, received.type, received.data, admitted)
                     if not admitted:
                         # Not reading is what slows a flood down: TCP holds the sender back.
                         await asyncio.sleep(min(rate.pause, MAX_PAUSE))
-                case WSMsgType.CLOSE:
+                case WSMsgType.CLOSE if received.data in GOODBYES:
                     self._reason = "client"
                     return
                 case WSMsgType.ERROR if getattr(received.data, "code", None) == WSCloseCode.MESSAGE_TOO_BIG:
@@ -137,39 +156,46 @@ class Connection:
                 raise ProtocolError("malformed_json", "the frame is binary; send JSON in text frames")
             message = parse(frame, self._settings)
         except ProtocolError as error:
-            self._refuse(error, error.request, error.id, admitted)
+            self._refuse(participant, error, error.request, error.id, admitted)
             return
         if not admitted:
-            self._refuse(None, message.type, message.id, admitted)
+            self._refuse(participant, None, message.type, message.id, admitted)
             return
         try:
             room.receive(participant, message, time.time())
             counters.received[message.type] += 1
         except ProtocolError as error:
-            self._refuse(error, message.type, message.id, admitted)
+            self._refuse(participant, error, message.type, message.id, admitted)
         except Exception:
             # A fault of ours: it must not cost the participant its call.
             LOG.exception(
                 "A message failed", extra={"room": room.id, "client": participant.id, "type": message.type}
             )
             fault = ProtocolError("internal_error", "the server failed on this message; it has been logged")
-            self._refuse(fault, message.type, message.id, admitted)
+            self._refuse(participant, fault, message.type, message.id, admitted)
 
     def _refuse(
-        self, error: ProtocolError | None, request: str | None, request_id: RequestId | None, admitted: bool
+        self,
+        participant: Participant,
+        error: ProtocolError | None,
+        request: str | None,
+        request_id: RequestId | None,
+        admitted: bool,
     ) -> None:
         if not admitted or error is None:
             rate, window = self._settings.messages_per_second, self._settings.rate_window
             sentence = f"more than {rate:g} messages per second over {window:g} s; this one was dropped"
             error = ProtocolError("rate_limited", sentence)
         self._rooms.counters.errors[error.code] += 1
-        self.outbox.put(
+        participant.outbox.put(
             announcements.encode(announcements.error(error.code, str(error), request, request_id))
         )
 
-    async def _write(self) -> None:
-        while True:
-            frame = self.outbox.take()
+    async def _write(self, outbox: Outbox, opening: bytes | None) -> None:
+        # After the end the outbox may be another connection's.
+        while not self._end.done():
+            frame = opening or outbox.take()
+            opening = None
             if frame is None:
                 self._frames.clear()
                 await self._frames.wait()
@@ -178,15 +204,15 @@ class Connection:
                 async with asyncio.timeout(self._settings.send_timeout):
                     await self.ws.send_frame(frame, WSMsgType.TEXT)
             except TimeoutError:
-                self.outbox.close(TOO_SLOW)
+                if not self._end.done():
+                    outbox.close(TOO_SLOW)
                 return
             except ConnectionError:
                 return
 
-    def _on_close(self) -> None:
+    def _on_close(self, closing: Closing) -> None:
         if not self._end.done():
-            assert self.outbox.closing is not None
-            self._end.set_result(self.outbox.closing)
+            self._end.set_result(closing)
 
     async def _say_goodbye(self, closing: Closing) -> None:
         """Send the reason and close; a client that does not answer in time is cut off."""
@@ -240,7 +266,7 @@ class Connections:
 
     async def stop(self, rooms: Rooms, within: float) -> None:
         """Say goodbye to everybody; cut off who is still there after `within` seconds."""
-        rooms.close(SERVER_STOPPING)
+        rooms.close(SERVER_STOPPING, asyncio.get_running_loop().time())
         tasks = self._tasks - {asyncio.current_task()}
         if not tasks:
             return

@@ -101,19 +101,33 @@ def make_room(
     return Room("r", mode, settings, media=media, counters=Counters(), new_id=counting("m"))
 
 
-def enter(room: Room, participant_id: str, **fields: object) -> Participant:
-    """Join under the id, which is the name too, in capitals."""
-    outbox = Outbox(10_000, 10_000_000)
+def enter(room: Room, participant_id: str, *, messages: int = 10_000, **fields: object) -> Participant:
+    """Join under the id, which is the name too, in capitals; the outbox takes so many messages."""
+    outbox = connected(Outbox(messages, 10_000_000))
     participant = Participant(participant_id, participant_id.upper(), outbox, **fields)
     room.join(participant)
     return participant
 
 
-def told(participant: Participant) -> list[dict[str, object]]:
-    """What a participant has been told since the last look."""
+def connected(outbox: Outbox) -> Outbox:
+    """The outbox with a connection that does nothing."""
+    outbox.attach(lambda: None, lambda closing: None)
+    return outbox
+
+
+def numbered(participant: Participant) -> list[dict[str, object]]:
+    """What a participant has been told since the last look, as it is sent."""
     messages = []
     while (frame := participant.outbox.take()) is not None:
         messages.append(json.loads(frame))
+    return messages
+
+
+def told(participant: Participant) -> list[dict[str, object]]:
+    """What a participant has been told since the last look, without the numbers."""
+    messages = numbered(participant)
+    for message in messages:
+        assert message.pop("seq") > 0
     return messages
 
 

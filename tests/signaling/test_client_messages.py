@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signaling import announcements
@@ -237,6 +237,7 @@ NEARLY = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | NEARLY.map(lambda body: json.dumps(body).encode()))
 def test_any_bytes_are_a_message_or_a_refusal_that_can_be_sent_on(frame):
     sender = Participant("a", "A", Outbox(1, 1))

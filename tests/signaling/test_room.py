@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from signaling_fakes import ScriptedNegotiator, enter, hush, make_room, told
+from signaling_fakes import ScriptedNegotiator, connected, enter, hush, make_room, told
 
 from signaling.closing import SERVER_STOPPING, TOO_SLOW, Refused
 from signaling.messages import (
@@ -423,7 +423,7 @@ def test_the_owner_is_told_of_its_media(reason, messages):
 def test_one_who_is_too_slow_is_closed_and_the_others_get_everything():
     room = make_room()
     a = enter(room, "a")
-    slow = Participant("s", "S", Outbox(4, 10_000))
+    slow = Participant("s", "S", connected(Outbox(4, 10_000)))
     room.join(slow)
     hush(a)
     for number in range(5):

@@ -1,11 +1,14 @@
-"""Whatever happens in a room, what each participant has been told adds up to what the room is."""
+"""Whatever happens in a room, what each participant has been told adds up to what the room is.
+
+Also when connections break at any point, with messages on their way, and are resumed.
+"""
 
 from __future__ import annotations
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
-from signaling_fakes import ScriptedNegotiator, enter, make_room, told
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
+from signaling_fakes import ScriptedNegotiator, connected, enter, make_room, numbered
 
 from signaling.messages import DeclareTracks, SetProfile
 from signaling.settings import RoomSettings
@@ -23,11 +26,21 @@ class View:
     """What a client knows, by its messages alone, and it is strict about them."""
 
     def __init__(self) -> None:
+        self.seq = 0
         self.mode = ""
         self.people: dict[str, str] = {}
         self.tracks: dict[str, dict[str, object]] = {}
 
+    def resume(self, message: dict) -> None:
+        if message["missed"] is None:
+            self.seq = message["seq"]
+            self.mode = message["mode"]
+            self.people = {p["id"]: p["displayName"] for p in message["participants"]}
+            self.tracks = {t["id"]: t for t in message["tracks"]}
+
     def apply(self, message: dict) -> None:
+        self.seq += 1
+        assert message["seq"] == self.seq
         match message["type"]:
             case "welcome":
                 assert not self.people
@@ -79,11 +92,13 @@ class RoomViews(RuleBasedStateMachine):
         self.names: dict[str, str] = {}
         self.crowded = False
         self.count = 0
+        self.dying: dict[str, int] = {}
+        """Whose connection is about to break, and how many more messages still arrive."""
 
-    @rule(target=people)
-    def join(self):
+    @rule(target=people, messages=st.sampled_from([4, 10_000]))
+    def join(self, messages):
         self.count += 1
-        participant = enter(self.room, f"p{self.count}")
+        participant = enter(self.room, f"p{self.count}", messages=messages)
         self.views[participant.id] = View()
         self.names[participant.id] = participant.display_name
         self.crowded = self.crowded or len(self.names) > 2
@@ -92,7 +107,7 @@ class RoomViews(RuleBasedStateMachine):
     @rule(participant=consumes(people))
     def leave(self, participant):
         self.room.leave(participant)
-        told(participant)
+        self.dying.pop(participant.id, None)
         del self.views[participant.id], self.names[participant.id]
         self.declared = {key: v for key, v in self.declared.items() if key[0] != participant.id}
         self.published = {key: v for key, v in self.published.items() if key[0] != participant.id}
@@ -119,6 +134,27 @@ class RoomViews(RuleBasedStateMachine):
         self.room.receive(participant, SetProfile(name), 0.0)
         self.names[participant.id] = name
 
+    @rule(participant=people, arriving=st.integers(0, 6))
+    def begin_to_die(self, participant, arriving):
+        self.dying.setdefault(participant.id, arriving)
+
+    @precondition(lambda self: self.dying)
+    @rule(data=st.data())
+    def notice_the_death(self, data):
+        self._somebody_dying(data).outbox.detach()
+
+    @precondition(lambda self: self.dying)
+    @rule(data=st.data())
+    def resume(self, data):
+        """Whether the death was noticed or not."""
+        participant = self._somebody_dying(data)
+        del self.dying[participant.id]
+        view = self.views[participant.id]
+        told_first = self.room.resume(participant, view.seq)
+        connected(participant.outbox)
+        assert told_first["missed"] in (None, len(participant.outbox))
+        view.resume(told_first)
+
     @invariant()
     def the_room_is_what_was_done(self):
         tracks = {
@@ -143,12 +179,28 @@ class RoomViews(RuleBasedStateMachine):
     def everybody_knows_it(self):
         for participant in self.room.participants:
             view = self.views[participant.id]
-            for message in told(participant):
+            assert participant.outbox.closing is None
+            if participant.id in self.dying:
+                self._send_in_vain(participant)
+                continue
+            for message in numbered(participant):
                 view.apply(message)
             assert view.people == self.names
             assert view.tracks == {track.id: track.to_json() for track in self.room.tracks}
             assert view.mode == self.room.mode
 
+    def _somebody_dying(self, data):
+        participant_id = data.draw(st.sampled_from(sorted(self.dying)))
+        return next(p for p in self.room.participants if p.id == participant_id)
 
-RoomViews.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+    def _send_in_vain(self, participant):
+        if not participant.outbox.is_attached:
+            return
+        for message in numbered(participant):
+            if self.dying[participant.id] > 0:
+                self.dying[participant.id] -= 1
+                self.views[participant.id].apply(message)
+
+
+RoomViews.TestCase.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
 TestRoomViews = RoomViews.TestCase

@@ -11,97 +11,28 @@ from collections import Counter
 
 import aiohttp
 import pytest
-from aiohttp import WSMsgType, web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp import WSMsgType
 from signaling_fakes import ScriptedMediaServer
+from signaling_site import (
+    ADA,
+    EXPIRED,
+    PATIENCE,
+    last_words,
+    receive,
+    receive_until,
+    running,
+    unnumbered,
+    until,
+)
 
-import auth.http
-from auth.errors import error_middleware
-from auth.tokens import AccessTokens, Identity
 from sfu.errors import NegotiationError
 from sfu.events import Encoding, TrackPublished, TrackUnpublished, TransportClosed, TransportConnected
 from sfu.offer import Answer, Offer
-from signaling.http import CONNECTIONS, setup
 from signaling.outbox import Outbox
 from signaling.participant import Participant
 from signaling.room import Room
 from signaling.settings import RoomSettings
 from signaling.websocket import Connection
-
-SECRET = "s" * 32
-TOKENS = AccessTokens(SECRET, 600)
-ADA = TOKENS.issue(Identity(1, "ada"))
-EXPIRED = AccessTokens(SECRET, 600, clock=lambda: 1000.0).issue(Identity(1, "ada"))
-
-# A condition that does not come true in this time has failed.
-PATIENCE = 5.0
-
-
-class Site:
-    """A running server and a client for it."""
-
-    def __init__(self, client: TestClient, rooms, media) -> None:
-        self.client = client
-        self.rooms = rooms
-        self.media = media
-
-    @property
-    def connections(self):
-        return self.client.app[CONNECTIONS]
-
-    async def join(self, room: str = "room", **options) -> tuple[aiohttp.ClientWebSocketResponse, dict]:
-        """Join and read up to `participants`; return the WebSocket and `welcome`."""
-        params = {"token": ADA} | options.pop("params", {})
-        ws = await self.client.ws_connect(f"/ws/{room}", params=params, **options)
-        welcome = await receive(ws)
-        assert welcome["type"] == "welcome", welcome
-        assert (await receive(ws))["type"] == "participants"
-        return ws, welcome
-
-
-async def receive(ws) -> dict:
-    return await ws.receive_json(timeout=PATIENCE)
-
-
-async def receive_until(ws, **fields) -> dict:
-    """The next message with these fields; those before it are passed over."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            message = await ws.receive_json()
-            if fields.items() <= message.items():
-                return message
-
-
-async def last_words(ws) -> tuple[dict, int]:
-    """The last message and the close code."""
-    message: dict = {}
-    async with asyncio.timeout(PATIENCE):
-        async for frame in ws:
-            message = json.loads(frame.data)
-    return message, ws.close_code
-
-
-async def until(condition) -> None:
-    """Let the loop run until the condition holds."""
-    async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0)
-
-
-@contextlib.asynccontextmanager
-async def running(
-    settings: RoomSettings | None = None,
-    media: ScriptedMediaServer | None = None,
-    *,
-    cancels: bool = False,
-):
-    """`cancels`: whether a request's task is cancelled when its client goes, as aiohttp can be told to do."""
-    app = web.Application(middlewares=[error_middleware])
-    app[auth.http.TOKENS] = TOKENS
-    rooms = setup(app, settings or RoomSettings(), TOKENS, media)
-    async with TestClient(TestServer(app)) as client:
-        client.server.runner.server.handler_cancellation = cancels
-        yield Site(client, rooms, media)
 
 
 @pytest.fixture
@@ -241,7 +172,7 @@ async def test_the_largest_frame(site, size, close_code):
         await b.send_str(frame)
     received = await b.receive(timeout=PATIENCE)
     if close_code is None:
-        told = json.loads(received.data)
+        told = unnumbered(json.loads(received.data))
         assert told == {"type": "pong"} if size <= 65_536 else told["code"] == "message_too_large"
         await b.send_json({"type": "ping", "id": 1})
         assert await receive(b) == {"type": "pong", "id": 1}
@@ -334,7 +265,7 @@ async def test_a_client_that_never_reads_again_is_cut(limit):
 
 
 async def test_a_client_that_does_not_answer_pings_has_left():
-    async with running(RoomSettings(heartbeat=0.4)) as site:
+    async with running(RoomSettings(heartbeat=0.4, resume_seconds=0)) as site:
         a, _ = await site.join()
         _, welcome = await site.join(autoping=False)
         # The first one answers pings only while it reads.
@@ -344,10 +275,11 @@ async def test_a_client_that_does_not_answer_pings_has_left():
 
 
 @pytest.mark.parametrize("cancels", [False, True])
-async def test_a_connection_that_is_cut_is_a_leave(cancels):
-    async with running(cancels=cancels) as site:
+async def test_where_connections_are_not_resumed_one_that_is_cut_is_a_leave(cancels):
+    async with running(RoomSettings(resume_seconds=0), cancels=cancels) as site:
         a, _ = await site.join()
         b, welcome = await site.join()
+        assert "resume" not in welcome
         b.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
         gone = await receive_until(a, type="presence", action="leave")
         assert gone["clientId"] == welcome["clientId"]

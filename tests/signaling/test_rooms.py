@@ -6,7 +6,7 @@ import itertools
 import secrets
 
 import pytest
-from signaling_fakes import ScriptedNegotiator, counting, told
+from signaling_fakes import ScriptedNegotiator, connected, counting, told
 
 from signaling.closing import SERVER_STOPPING, Refused
 from signaling.messages import DeclareTracks
@@ -24,7 +24,7 @@ def make_rooms(media=None, **settings) -> Rooms:
 
 
 def join(rooms, room_id="room", now=0.0, **who):
-    return rooms.join(room_id, Outbox(100, 1_000_000), now, **who)
+    return rooms.join(room_id, connected(Outbox(100, 1_000_000)), now, **who)
 
 
 def test_a_created_room_waits_for_its_first_participant():
@@ -144,7 +144,7 @@ def test_the_welcome_to_a_full_room_fits_its_outbox():
         room.receive(participant, DeclareTracks(dict.fromkeys(KIND_OF_SOURCE, True)), 0.0)
         for source in KIND_OF_SOURCE:
             room.track_published(participant.id, source, (Encoding("abc", "VP8"),) * 3)
-    outbox = Outbox(2, settings.outbox_bytes)
+    outbox = connected(Outbox(2, settings.outbox_bytes))
     rooms.join("room", outbox, 0.0, account=ADA, display_name="\U0001f600" * 64)
     assert (len(outbox), outbox.closing) == (2, None)
 
@@ -162,7 +162,7 @@ def test_too_many_rooms():
 def test_a_server_that_stops_lets_nobody_in():
     rooms = make_rooms()
     _, ada = join(rooms, account=ADA)
-    rooms.close(SERVER_STOPPING)
+    rooms.close(SERVER_STOPPING, 0.0)
     assert ada.outbox.closing is SERVER_STOPPING
     with pytest.raises(Refused, match="restarted") as caught:
         join(rooms, account=ADA)

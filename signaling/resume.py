@@ -1,0 +1,71 @@
+"""The tokens by which a new connection takes the place of a broken one. No IO."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Literal
+
+from signaling.closing import Refused
+from signaling.participant import Participant
+
+Reason = Literal["unknown", "late", "used", "other_room"]
+
+# Of a token that is worth nothing any more, only the reason is kept, for the counters.
+MAX_SPENT = 1_024
+
+_WHY: dict[Reason, str] = {
+    "unknown": "This connection cannot be resumed: its token is not known here. Join again.",
+    "late": "This connection was resumed too late, or its participant has left. Join again.",
+    "used": "This connection was resumed before with the same token. Join again.",
+    "other_room": "This token is for another room. Resume there, or join this one.",
+}
+
+
+def new_token() -> str:
+    """Return a token that cannot be guessed: 192 bits."""
+    return secrets.token_urlsafe(24)
+
+
+class ResumeRefused(Refused):
+    """A token that opens nothing; `reason` says why."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__("resume_unknown", _WHY[reason])
+        self.reason = reason
+
+
+class ResumeTokens:
+    """Who can be resumed by what: each participant has one token at a time, which is good for one use."""
+
+    def __init__(self, new: Callable[[], str] = new_token) -> None:
+        self._new = new
+        self._places: dict[str, tuple[str, Participant]] = {}
+        self._spent: dict[str, Reason] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def issue(self, room_id: str, participant: Participant) -> None:
+        """Give a participant its token."""
+        participant.resume_token = self._new()
+        self._places[participant.resume_token] = (room_id, participant)
+
+    def find(self, room_id: str, token: str) -> Participant:
+        """Return whose token it is, and leave it good. Raises ResumeRefused."""
+        place = self._places.get(token)
+        if place is None:
+            raise ResumeRefused(self._spent.get(token, "unknown"))
+        if place[0] != room_id:
+            raise ResumeRefused("other_room")
+        return place[1]
+
+    def spend(self, participant: Participant, reason: Reason) -> None:
+        """Make a participant's token good for nothing."""
+        token = participant.resume_token
+        if self._places.pop(token, None) is None:
+            return
+        participant.resume_token = ""
+        self._spent[token] = reason
+        if len(self._spent) > MAX_SPENT:
+            del self._spent[next(iter(self._spent))]
