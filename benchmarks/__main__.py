@@ -12,7 +12,7 @@ from pathlib import Path
 from aiohttp import ClientError
 from rich.console import Console
 
-from benchmarks import join, peers, plane, room
+from benchmarks import join, peers, plane, room, stall
 from benchmarks.browser import PageFailed
 from benchmarks.clients.endpoint import ConnectFailed
 from benchmarks.clients.load import BuildFailed
@@ -82,6 +82,16 @@ def make_parser() -> argparse.ArgumentParser:
     )
     room.add_arguments(loading)
     loading.set_defaults(run=room.run)
+    blocking = commands.add_parser(
+        "stall",
+        help="whether media waits for Python",
+        description=(
+            "Measure the one-way latency of every forwarded packet of a broadcast while the server's event "
+            "loop is free, while it is blocked again and again, and while others join."
+        ),
+    )
+    stall.add_arguments(blocking)
+    blocking.set_defaults(run=stall.run)
     comparing = commands.add_parser(
         "peers",
         help="server CPU, loss and latency beside other servers under the same load",

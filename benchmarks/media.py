@@ -62,7 +62,12 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 @asynccontextmanager
 async def chatter(
-    session: aiohttp.ClientSession, offered: tuple[str, ...], *, plane: str = "auto", threads: int = 1
+    session: aiohttp.ClientSession,
+    offered: tuple[str, ...],
+    *,
+    plane: str = "auto",
+    threads: int = 1,
+    program: Sequence[str] | None = None,
 ) -> AsyncIterator[ChatterServer]:
     """Run `chatter serve`. Raises ProcessFailed."""
     settings = {
@@ -70,7 +75,7 @@ async def chatter(
         "MEDIA_THREADS": str(threads),
         "ROOMS_MAX_PARTICIPANTS": str(PLACES),
     }
-    async with serve(settings) as server:
+    async with serve(settings, program) as server:
         yield ChatterServer(server.url, server.pid, session, offered)
 
 

@@ -270,8 +270,8 @@ def _tell(report: Report, results: list[Result]) -> None:
         report.line[f"fast_to_reference_{fanout}"] = round(fast / result.middle("reference"), 3)
         report.line[f"fast_to_floor_{fanout}"] = round(fast / result.middle("floor"), 3)
     report.notes.append(
-        f"aims at 1 → 50: fast/reference {AIM_REFERENCE:g}, fast/floor {AIM_FLOOR:g}. floor: protect and send "
-        "by UDP_SEGMENT, at the same pace; protect, sendmmsg and gso (UDP_SEGMENT): that alone."
+        f"aims at 1 → 50: fast/reference {AIM_REFERENCE:g}, fast/floor {AIM_FLOOR:g}. floor: protect and "
+        "send by UDP_SEGMENT, at the same pace; protect, sendmmsg and gso (UDP_SEGMENT): that alone."
     )
     report.plots.append(
         Plot(

@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,9 +43,11 @@ def free_port(kind: socket.SocketKind) -> int:
 
 
 @asynccontextmanager
-async def serve(settings: Mapping[str, str] | None = None) -> AsyncIterator[Server]:
+async def serve(
+    settings: Mapping[str, str] | None = None, program: Sequence[str] | None = None
+) -> AsyncIterator[Server]:
     """Run `chatter serve` on free ports and an empty data folder, and stop it at the end; `settings` are
-    variables of its environment.
+    variables of its environment, `program` what is run in its place.
 
     Raises ProcessFailed.
     """
@@ -62,7 +64,10 @@ async def serve(settings: Mapping[str, str] | None = None) -> AsyncIterator[Serv
             "LOG_LEVEL": "warning",
             **(settings or {}),
         }
-        async with process(chatter("serve"), environment, Path(folder) / "server.log") as (running, log):
+        async with process(program or chatter("serve"), environment, Path(folder) / "server.log") as (
+            running,
+            log,
+        ):
             url = f"http://127.0.0.1:{port}"
             await _answers(f"{url}/health", running, log)
             yield Server(url, running.pid)
@@ -88,7 +93,7 @@ def chatter(*arguments: str) -> list[str]:
 
 @asynccontextmanager
 async def process(
-    arguments: list[str], environment: Mapping[str, str], log: Path
+    arguments: Sequence[str], environment: Mapping[str, str], log: Path
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, Path]]:
     """Run a program, with what it prints in `log`, and end it by its process id."""
     with log.open("wb") as output:

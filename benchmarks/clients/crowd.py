@@ -107,6 +107,7 @@ class Crowd:
     """By kind."""
     size: int
     """Connections at the most."""
+    sampled: int = SAMPLED
     connections: list[Connection] = field(default_factory=list)
     profiles: set[str] = field(default_factory=set)
     _rooms: list[str] = field(default_factory=list)
@@ -162,8 +163,8 @@ class Crowd:
             endpoint = connection.endpoint
             self.profiles.add(endpoint.profile)
             if connection.receives:
-                # The first one measures, and one in ten of all.
-                measures = self._sinks % SAMPLED == 0
+                # The first one measures, and one in `sampled` of all.
+                measures = self._sinks % self.sampled == 0
                 self._sinks += 1
             else:
                 measures = False
@@ -181,11 +182,15 @@ class Crowd:
 
     async def window(self, seconds: float, fanout: float) -> Window:
         """Measure for so long; each packet sent is to reach `fanout` others."""
+        return await self.window_while(asyncio.create_task(asyncio.sleep(seconds)), fanout)
+
+    async def window_while(self, task: asyncio.Task[None], fanout: float) -> Window:
+        """Measure until the task is done. Raises what it does."""
         pid = self.adapter.pid
         self.load.mark()
         began, used = time.monotonic(), process_seconds(pid) if pid else 0.0
         threads = thread_seconds(pid) if pid else {}
-        await asyncio.sleep(seconds)
+        await task
         cpu = process_seconds(pid) - used if pid else None
         took = time.monotonic() - began
         counters = self.load.counters()

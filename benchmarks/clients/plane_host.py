@@ -1,7 +1,7 @@
 """A plane alone in a process: one publisher, many subscribers, no signaling, no ICE and no DTLS.
 
-`python -m benchmarks.clients.plane_host` reads its configuration as one line of JSON, answers with the port, and
-ends when its input does.
+`python -m benchmarks.clients.plane_host` reads its configuration as one line of JSON, answers with the port,
+and ends when its input does.
 """
 
 from __future__ import annotations
