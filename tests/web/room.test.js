@@ -24,6 +24,10 @@ const table = {
     { type: "welcome", clientId: "z" },
     { clientId: "z", roomId: "", roomMode: "p2p", mode: "p2p", participants: [], tracks: [] },
   ],
+  "resumed, and what was missed is gone": [
+    { type: "resumed", clientId: "a", mode: "sfu", missed: null, participants: [ann], tracks: [] },
+    { clientId: "a", roomId: "r", mode: "sfu", participants: [ann], tracks: [] },
+  ],
   "participants": [{ type: "participants", participants: [ann] }, { participants: [ann] }],
   "somebody joins": [
     { type: "presence", action: "join", clientId: "c", displayName: "Carla" },
@@ -59,7 +63,8 @@ for (const [name, [message, expected]] of Object.entries(table))
     for (const [field, value] of Object.entries(expected)) assert.deepEqual(after[field], value, field);
   });
 
-for (const message of [{ type: "chat", text: "x" }, { type: "pong" }, { type: "of the future", participants: [] }])
+const follows = { type: "resumed", clientId: "a", mode: "sfu", missed: 2 };
+for (const message of [{ type: "chat", text: "x" }, follows, { type: "pong" }, { type: "of the future", participants: [] }])
   test(`${message.type} leaves the room as it is`, () => assert.equal(reduce(room, message), room));
 
 test("finding", () => {

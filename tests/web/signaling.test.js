@@ -26,6 +26,8 @@ test("what follows a close", async (t) => {
     [{ closeCode: 1001 }, "retry"],
     [{ closeCode: 4408 }, "retry"],
     [{ closeCode: 4410 }, "retry"],
+    [{ closeCode: 4411 }, "stop"],
+    [{ closeCode: 4412 }, "rejoin"],
     [{ closeCode: 4400 }, "stop"],
     [{ closeCode: 4403 }, "stop"],
     [{ closeCode: 4401 }, "refresh"],

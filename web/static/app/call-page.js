@@ -19,7 +19,7 @@ import { LocalMedia } from "./local-media.js";
 import { preferences } from "./preferences.js";
 import { Preview } from "./preview.js";
 import { visited } from "./recent-rooms.js";
-import { accessToken, account, forgetAccount } from "./session.js";
+import { accessToken, account, deviceId, forgetAccount } from "./session.js";
 import { keepAwake } from "./wake-lock.js";
 import { refusal } from "./words.js";
 
@@ -41,6 +41,7 @@ async function address(refused) {
   // A token that could not be renewed is sent again, so that the server says what is wrong with it.
   if (token) url.searchParams.set("token", token);
   url.searchParams.set("displayName", displayName);
+  url.searchParams.set("device", deviceId());
   return url.href;
 }
 

@@ -70,8 +70,8 @@ async function post(path, { body, token } = {}) {
   throw new ApiError(response.status, code, message);
 }
 
-/** @returns {string} */
-function deviceId() {
+/** @returns {string} what this browser is called among the devices of an account */
+export function deviceId() {
   const known = recall(DEVICE);
   if (typeof known === "string" && known) return known;
   const bytes = crypto.getRandomValues(new Uint8Array(16));

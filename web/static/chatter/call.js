@@ -10,7 +10,7 @@ import { Speakers, levelOf } from "./speaking.js";
 import { received } from "./stats.js";
 
 /** @import { Clock } from "./clock.js" */
-/** @import { Chat, Kind, Mode, ServerError, ServerMessage, Source } from "./messages.js" */
+/** @import { Chat, Kind, Mode, Resumed, ServerError, ServerMessage, Source } from "./messages.js" */
 /** @import { Room } from "./room.js" */
 /** @import { SfuState } from "./sfu.js" */
 /** @import { Refusal, SignalingState } from "./signaling.js" */
@@ -174,7 +174,7 @@ export class Call extends Emitter {
 
   /**
    * @param {string} text
-   * @returns {boolean} whether it could be sent
+   * @returns {boolean} whether it could be sent, or will be when the connection is back
    */
   sendChat(text) {
     return this.#signaling.send({ type: "chat", text });
@@ -182,7 +182,7 @@ export class Call extends Emitter {
 
   /**
    * @param {string} displayName
-   * @returns {boolean} whether it could be sent
+   * @returns {boolean} whether it could be sent, or will be when the connection is back
    */
   setDisplayName(displayName) {
     return this.#signaling.send({ type: "profile", displayName });
@@ -206,6 +206,9 @@ export class Call extends Emitter {
     if (message.type === "welcome") this.#begin();
     if (this.#room !== before) this.emit("room", { room: this.#room, before, message });
     switch (message.type) {
+      case "resumed":
+        this.#resumed(message);
+        break;
       case "presence":
         if (message.action === "leave") this.#forget(message.clientId);
         else if (this.#room.mode === "p2p") this.#mesh.meet(message.clientId);
@@ -252,6 +255,27 @@ export class Call extends Emitter {
     mesh.on("state", (state) => this.#peerState(state));
     this.#sendTracks();
     if (mode === "sfu") this.#enterSfu();
+  }
+
+  /**
+   * Media has gone on meanwhile, and what was missed follows. Where it does not, the room may be another one now.
+   *
+   * @param {Resumed} message
+   */
+  #resumed({ missed, media }) {
+    if (missed !== null) return;
+    const { clientId, mode, participants } = this.#room;
+    const others = participants.filter(({ id }) => id !== clientId);
+    if (mode === "p2p") {
+      // Descriptions between the participants may be among what is gone: only a new start brings both sides together.
+      if (others.length > 0 || this.#mesh.clientIds.length > 0) this.#signaling.rejoin();
+      return;
+    }
+    const here = new Set(others.map(({ id }) => id));
+    for (const id of this.#mesh.clientIds) if (!here.has(id)) this.#forget(id);
+    this.#enterSfu();
+    this.#subscribe();
+    if (media) this.#sfu?.media(media);
   }
 
   #enterSfu() {

@@ -33,6 +33,21 @@
  * @property {Track[]} tracks
  * @property {RTCIceServer[]} iceServers
  * @property {Limits} limits
+ * @property {Resume} [resume] missing where connections are not resumed
+ *
+ * @typedef {{token: string, seconds: number}} Resume
+ *
+ * @typedef {object} Resumed
+ * @property {"resumed"} type
+ * @property {string} clientId
+ * @property {string} roomId
+ * @property {Mode} mode
+ * @property {number | null} missed how many messages follow; null: they are gone, and the fields below are there
+ * @property {number} received how many messages the server has from here
+ * @property {Resume} resume
+ * @property {Participant[]} [participants]
+ * @property {Track[]} [tracks]
+ * @property {Media | null} [media]
  *
  * @typedef {{type: "participants", participants: Participant[]}} Participants
  * @typedef {{type: "presence", action: "join" | "leave", clientId: string, displayName?: string}} Presence
@@ -55,8 +70,8 @@
  * @property {Record<string, any>} [publish]
  * @property {Record<string, string | null>} [subscribe]
  *
- * @typedef {Welcome | Participants | Presence | Profile | Chat | Tracks | ModeChange | Media | ServerError | Pong
- *   | WebRtc} ServerMessage
+ * @typedef {(Welcome | Resumed | Participants | Presence | Profile | Chat | Tracks | ModeChange | Media | ServerError
+ *   | Pong | WebRtc) & {seq?: number}} ServerMessage
  *
  * @typedef {{type: string, [field: string]: unknown}} ClientMessage
  */

@@ -61,6 +61,15 @@ export function reduce(room, message) {
         iceServers: message.iceServers ?? [],
         limits: { ...DEFAULT_LIMITS, ...message.limits },
       };
+    case "resumed":
+      // What was missed follows, message by message, unless it is gone.
+      if (message.missed !== null) return room;
+      return {
+        ...room,
+        mode: message.mode,
+        participants: message.participants ?? [],
+        tracks: message.tracks ?? [],
+      };
     case "participants":
       return { ...room, participants: message.participants };
     case "presence": {

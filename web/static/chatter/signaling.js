@@ -1,9 +1,10 @@
 import { reconnectDelay } from "./backoff.js";
 import { systemClock } from "./clock.js";
 import { Emitter } from "./emitter.js";
+import { Outgoing } from "./outgoing.js";
 
 /** @import { Clock } from "./clock.js" */
-/** @import { ClientMessage, ServerMessage } from "./messages.js" */
+/** @import { ClientMessage, Resume, ServerMessage } from "./messages.js" */
 
 // A network that swallows packets closes no socket: silence has to be noticed.
 const PING_AFTER_MS = 10_000;
@@ -13,6 +14,11 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const STABLE_MS = 10_000;
 // A server that restarts knows no rooms until an account comes back; guests keep asking for about a minute.
 const ATTEMPTS_WHILE_MISSING = 12;
+// The close of a connection that is given up in order to resume it: 1000 would be a goodbye.
+const GIVE_UP = 4000;
+// The server's close codes, after which there is nothing to resume (docs/protocol.md), and "message too big".
+const FIRST_FINAL = 4400;
+const TOO_BIG = 1009;
 
 /**
  * @typedef {{code: string, message: string}} Refusal
@@ -32,12 +38,13 @@ const ATTEMPTS_WHILE_MISSING = 12;
  * @param {boolean} close.welcomed this client has been in the room before
  * @param {boolean} close.refreshed a fresh token has just been tried
  * @param {number} close.attempt
- * @returns {"retry" | "refresh" | "stop"}
+ * @returns {"retry" | "rejoin" | "refresh" | "stop"} rejoin: at once
  */
 export function afterClose({ closeCode, welcomed, refreshed, attempt }) {
   switch (closeCode) {
     case 4400:
     case 4403:
+    case 4411:
       return "stop";
     case 4401:
       return refreshed ? "stop" : "refresh";
@@ -45,13 +52,16 @@ export function afterClose({ closeCode, welcomed, refreshed, attempt }) {
     case 4409:
       // Back after a loss, the room may not be open again yet, or may still count our own lost connection.
       return welcomed && attempt < ATTEMPTS_WHILE_MISSING ? "retry" : "stop";
+    case 4412:
+      return "rejoin";
     default:
       return "retry";
   }
 }
 
 /**
- * The WebSocket of one participant: opens, notices silence, and comes back by itself.
+ * The WebSocket of one participant: opens, notices silence, and comes back by itself: as the same participant while the
+ * server keeps its place, and then as a new one.
  *
  * @extends {Emitter<SignalingEvents>}
  */
@@ -69,6 +79,12 @@ export class Signaling extends Emitter {
   #refusal = null;
   /** @type {any} */
   #timer = null;
+  #address = "";
+  /** @type {Resume | null} what to come back with as the same participant */
+  #resume = null;
+  #resuming = false;
+  #seq = 0;
+  #outgoing = new Outgoing();
   #attempt = 0;
   #welcomed = false;
   #refreshed = false;
@@ -102,6 +118,7 @@ export class Signaling extends Emitter {
   close() {
     if (this.#closed) return;
     this.#closed = true;
+    this.#resume = null;
     this.#drop(1000);
     this.emit("state", { state: "closed", attempt: this.#attempt, retryInMs: null });
   }
@@ -112,13 +129,25 @@ export class Signaling extends Emitter {
     this.#connect(null);
   }
 
+  /** Leaves and comes back at once as a new participant. */
+  rejoin() {
+    if (this.#closed) return;
+    this.#resume = null;
+    this.#welcomedAt = 0;
+    this.#drop(1000);
+    void this.#connect(null);
+  }
+
   /**
    * @param {ClientMessage} message
-   * @returns {boolean} whether there was a connection to send it on
+   * @returns {boolean} whether there was a connection to send it on, or is about to be
    */
   send(message) {
-    if (this.#socket?.readyState !== 1) return false;
-    this.#socket.send(JSON.stringify(message));
+    const ready = this.#welcomedAt > 0 && this.#socket?.readyState === 1;
+    if (!ready && !this.#resume) return false;
+    const text = this.#outgoing.add(message, ready);
+    if (text === null) return false;
+    if (ready) this.#socket?.send(text);
     return true;
   }
 
@@ -126,22 +155,33 @@ export class Signaling extends Emitter {
   async #connect(refused) {
     this.#drop();
     this.emit("state", { state: "connecting", attempt: this.#attempt, retryInMs: null });
-    let address;
-    // A timer in place tells retryNow that a try is under way, and bounds the wait for the address.
-    try {
-      address = await this.#url(refused);
-    } catch {
-      // No address, e.g. since the token cannot be refreshed while the server is away.
-      if (!this.#closed) this.#wait();
-      return;
+    this.#resuming = this.#resume !== null;
+    if (!this.#resuming) {
+      // A timer in place tells retryNow that a try is under way, and bounds the wait for the address.
+      try {
+        this.#address = await this.#url(refused);
+      } catch {
+        // No address, e.g. since the token cannot be refreshed while the server is away.
+        if (!this.#closed) this.#wait();
+        return;
+      }
+      if (this.#closed || this.#socket) return;
     }
-    if (this.#closed || this.#socket) return;
-    const socket = new this.#WebSocket(address);
+    const socket = new this.#WebSocket(this.#target());
     this.#socket = socket;
     this.#refusal = null;
     this.#timer = this.#clock.setTimeout(() => this.#lost(socket, 1006), CONNECT_TIMEOUT_MS);
     socket.onmessage = ({ data }) => this.#heard(socket, data);
     socket.onclose = ({ code }) => this.#lost(socket, code);
+  }
+
+  /** @returns {string} */
+  #target() {
+    if (!this.#resume) return this.#address;
+    const url = new URL(this.#address);
+    url.searchParams.set("resume", this.#resume.token);
+    url.searchParams.set("after", String(this.#seq));
+    return url.href;
   }
 
   /**
@@ -153,19 +193,33 @@ export class Signaling extends Emitter {
     this.#heardAt = this.#clock.now();
     /** @type {ServerMessage} */
     const message = JSON.parse(String(data));
+    if (message.seq !== undefined) this.#seq = message.seq;
     if (message.type === "welcome") {
-      this.#welcomed = true;
-      this.#refreshed = false;
-      this.#welcomedAt = this.#heardAt;
-      this.#clock.clearTimeout(this.#timer);
-      this.#watch(socket);
-      this.emit("state", { state: "open", attempt: this.#attempt, retryInMs: null });
+      this.#resume = message.resume ?? null;
+      this.#opened(socket, this.#outgoing.restart());
+    } else if (message.type === "resumed") {
+      this.#resume = message.resume;
+      this.#opened(socket, this.#outgoing.resume(message.received));
     } else if (message.type === "error") {
       this.#refusal = { code: message.code, message: message.message };
       // Before the welcome it is the reason of the close that follows, and is told then.
       if (!this.#welcomedAt) return;
     }
     this.emit("message", message);
+  }
+
+  /**
+   * @param {WebSocket} socket
+   * @param {readonly string[]} waiting to be sent first
+   */
+  #opened(socket, waiting) {
+    this.#welcomed = true;
+    this.#refreshed = false;
+    this.#welcomedAt = this.#heardAt;
+    this.#clock.clearTimeout(this.#timer);
+    this.#watch(socket);
+    for (const text of waiting) socket.send(text);
+    this.emit("state", { state: "open", attempt: this.#attempt, retryInMs: null });
   }
 
   /** @param {WebSocket} socket */
@@ -187,6 +241,8 @@ export class Signaling extends Emitter {
     const refusal = this.#refusal;
     if (this.#welcomedAt && this.#clock.now() - this.#welcomedAt >= STABLE_MS) this.#attempt = 0;
     this.#welcomedAt = 0;
+    const resuming = this.#resuming;
+    if (closeCode >= FIRST_FINAL || closeCode === TOO_BIG) this.#resume = null;
     this.#drop();
     const next = afterClose({
       closeCode,
@@ -194,7 +250,8 @@ export class Signaling extends Emitter {
       refreshed: this.#refreshed,
       attempt: this.#attempt,
     });
-    if (next === "retry") return this.#wait();
+    if (next === "rejoin" && resuming) return void this.#connect(null);
+    if (next === "retry" || next === "rejoin") return this.#wait();
     if (next === "refresh") {
       this.#refreshed = true;
       return void this.#connect(refusal?.code ?? "token_invalid");
@@ -206,8 +263,10 @@ export class Signaling extends Emitter {
 
   #wait() {
     const retryInMs = reconnectDelay(this.#attempt, this.#random());
+    // A short break that nobody else notices is not worth a count-down.
+    if (this.#resume && this.#attempt === 0) this.emit("state", { state: "connecting", attempt: 0, retryInMs: null });
+    else this.emit("state", { state: "waiting", attempt: this.#attempt + 1, retryInMs });
     this.#attempt += 1;
-    this.emit("state", { state: "waiting", attempt: this.#attempt, retryInMs });
     this.#timer = this.#clock.setTimeout(() => void this.#connect(null), retryInMs);
   }
 
@@ -218,6 +277,6 @@ export class Signaling extends Emitter {
     const socket = this.#socket;
     this.#socket = null;
     // What it still says is not heard: it is no longer the socket.
-    socket?.close(code ?? 1000);
+    socket?.close(code ?? (this.#resume ? GIVE_UP : 1000));
   }
 }
