@@ -33,8 +33,11 @@ AT_ONCE = 8
 GROWTH_PER_JOIN = 16_384
 """Bytes of resident memory that a join may leave: nothing is kept, but the allocator's heap settles."""
 
-SILENCE_LIMIT = 45.0
-"""Seconds until a client whose packets stop must be gone: the server asks after 20 s and waits for 10."""
+RESUME_LIMIT = 40.0
+"""Seconds until a client whose connection broke must be gone: it may come back for 30 s."""
+
+SILENCE_LIMIT = 75.0
+"""Likewise for one whose packets stop: the server asks after 20 s and waits 10 s for an answer."""
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
@@ -187,13 +190,12 @@ async def test_whoever_is_cut_off_is_gone_for_everybody(
             frozen.send_signal(signal.SIGSTOP)
             frozen_at = loop.time()
             await tab.page.close()
-            await until_equal(present, {"Watcher", "Frozen", "Killed", "Window"}, "the closed tab is gone")
+            await until_equal(present, {"Watcher", *others - {"Tab"}}, "the closed tab is gone")
             killed.kill()
-            await until_equal(present, {"Watcher", "Frozen", "Window"}, "the killed bot is gone")
             main = browser_process(marker)
             for process in [main, *main.children(recursive=True)]:
                 process.kill()
-            await until_equal(present, {"Watcher", "Frozen"}, "the killed browser is gone")
+            await until_equal(present, {"Watcher", "Frozen"}, "the killed are gone", limit=RESUME_LIMIT)
             await until_equal(present, {"Watcher"}, "who stopped answering is gone", limit=SILENCE_LIMIT)
             figure(f"a client that answers no more is gone after {loop.time() - frozen_at:.1f} s")
             assert [track for track in watcher.tracks if not track.ended] == []
