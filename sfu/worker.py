@@ -288,14 +288,15 @@ class Worker:
                 reason = transport.expired(now, self._config)
                 if reason is not None:
                     router.close_transport(transport.participant_id, reason, now)
-                elif transport.connected:
+                elif transport.connected and now >= transport.next_report:
                     for packet in reports.due_reports(transport, self._plane, self._config, now):
                         self._plane.send_rtcp(transport.row, packet)
             self._request_keyframes(router, now)
 
     def _request_keyframes(self, router: Router, now: float) -> None:
         for transport in router.transports.values():
-            if transport.connected:
+            # Most only receive, and this is asked twenty times a second.
+            if transport.connected and transport.producers:
                 packet = reports.keyframe_requests(transport, now)
                 if packet is not None:
                     self._plane.send_rtcp(transport.row, packet)
