@@ -115,7 +115,7 @@ class Peer:
             packet = self.receiving.unprotect(datagram)
         except pylibsrtp.Error as error:
             number, ssrc = struct.unpack_from("!2xH4xI", datagram)
-            raise AssertionError(
+            raise pylibsrtp.Error(
                 f"SSRC {ssrc} number {number} after {self.highest.get(ssrc)}: {error}"
             ) from None
         rtp = Rtp.of(packet)
