@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -56,7 +57,11 @@ class Milestones:
 
 
 class Room:
-    """A room that the bot is in, from `async with Room.join(…)` to its end."""
+    """A room that the bot is in, from `async with Room.join(…)` to its end.
+
+    A connection to the server that breaks is resumed while the server keeps the bot's place; RoomLeft comes
+    only when that did not succeed.
+    """
 
     def __init__(self, socket: Socket, welcome: Welcome, receive: Collection[Kind], began: float) -> None:
         """Use Room.join()."""
@@ -161,6 +166,11 @@ class Room:
     def dropped(self) -> int:
         """Events and chat messages that nobody read in time."""
         return self._events.dropped + self._messages.dropped
+
+    @property
+    def resumed(self) -> int:
+        """How often the connection to the server broke and was resumed, in which media went on."""
+        return self._socket.resumed
 
     @property
     def milestones(self) -> Milestones:
@@ -310,6 +320,8 @@ class Room:
         match message.get("type"):
             case "chat":
                 self._messages.put(wire.chat(message))
+            case "resumed":
+                self._resumed(message)
             case "webrtc":
                 self._paths.peer_message(message)
             case "media" if message.get("state") == "closed":
@@ -319,9 +331,27 @@ class Room:
             case "error":
                 self._emit(Refused(str(message.get("code")), str(message.get("message"))))
             case _:
-                for event in self._roster.apply(message):
-                    self._follow(event)
-                    self._emit(event)
+                self._apply(message)
+
+    def _apply(self, message: Json) -> None:
+        for event in self._roster.apply(message):
+            self._follow(event)
+            self._emit(event)
+
+    def _resumed(self, message: Json) -> None:
+        """What was missed follows; where it is gone, the message holds what the room is now."""
+        if message.get("missed") is not None:
+            return
+        self._apply({**message, "type": "participants"})
+        there = {info.id for info in wire.tracks(message)}
+        gone = [dataclasses.asdict(t.info) for t in self._roster.tracks.values() if t.id not in there]
+        removed = [{**info, "clientId": info["client_id"]} for info in gone]
+        self._apply({"type": "tracks", "action": "removed", "tracks": removed})
+        self._apply({**message, "type": "tracks", "action": "updated"})
+        self._apply({**message, "type": "mode"})
+        media = message.get("media")
+        if isinstance(media, dict):
+            self._take(media)
 
     def _follow(self, event: Event) -> None:
         """What an event means for the media connections."""
