@@ -40,6 +40,15 @@ class CallMetrics(Collector):
         yield _counter("chatter_joins_refused", "Joins refused", "code", counters.refused)
         yield _counter("chatter_connections_closed", "WebSockets that ended", "reason", counters.closed)
         yield GaugeMetricFamily(
+            "chatter_participants_detached",
+            "Participants whose WebSocket broke and may be resumed",
+            value=self._rooms.detached_count,
+        )
+        yield CounterMetricFamily(
+            "chatter_connections_resumed", "WebSockets that took a broken one's place", value=counters.resumed
+        )
+        yield _counter("chatter_resumes_refused", "Resumptions refused", "reason", counters.resumes_refused)
+        yield GaugeMetricFamily(
             "chatter_tasks", "Tasks of the event loop that serves the rooms", value=len(asyncio.all_tasks())
         )
         server = self._media.server

@@ -45,6 +45,7 @@ async def test_rooms_and_their_metrics(client):
         text = await (await client.get("/metrics")).text()
         assert "chatter_rooms 1.0" in text
         assert "chatter_participants 1.0" in text
+        assert "chatter_participants_detached 0.0" in text
         assert "chatter_joins_total 1.0" in text
 
 
