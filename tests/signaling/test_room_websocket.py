@@ -182,6 +182,16 @@ async def test_the_largest_frame(site, size, close_code):
         assert site.rooms.counters.closed == {"too_big": 1}
 
 
+async def test_a_burst_is_answered_and_not_taken_for_slowness(site):
+    a, _ = await site.join()
+    count = 2 * site.rooms.settings.send_queue_messages - 50
+    assert count < site.rooms.settings.messages_per_second * site.rooms.settings.rate_window
+    # In one write, so that the server finds all of them at once.
+    for number in range(count):
+        await a.send_frame(json.dumps({"type": "ping", "id": number}).encode(), WSMsgType.TEXT)
+    assert [(await receive(a))["id"] for _ in range(count)] == list(range(count))
+
+
 @pytest.mark.parametrize(
     "message",
     [
