@@ -143,6 +143,7 @@ def room_settings(settings: Settings) -> RoomSettings:
         p2p_limit=rooms.p2p_limit,
         max_participants=rooms.max_participants,
         guests=rooms.guests,
+        resume_seconds=rooms.resume_grace.total_seconds(),
         ice_servers=tuple(server.for_clients() for server in rooms.ice_servers),
         allowed_origins=settings.server.cors_origins,
     )

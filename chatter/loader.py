@@ -42,6 +42,7 @@ ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "MEDIA_MAX_VIDEO_BITRATE": ("media", "max_video_bitrate"),
     "ROOMS_MODE": ("rooms", "mode"),
     "ROOMS_P2P_LIMIT": ("rooms", "p2p_limit"),
+    "ROOMS_RESUME_GRACE": ("rooms", "resume_grace"),
     "ROOMS_MAX_PARTICIPANTS": ("rooms", "max_participants"),
     "ROOMS_GUESTS": ("rooms", "guests"),
     "ROOMS_ICE_SERVERS": ("rooms", "ice_servers"),

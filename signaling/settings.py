@@ -58,7 +58,7 @@ class RoomSettings:
     """The kernel's send buffer per connection (SO_SNDBUF): bounds what a stalled client holds."""
     send_timeout: float = 30.0
     """Seconds that one message may wait for the client to read."""
-    heartbeat: float = 20.0
+    heartbeat: float = 10.0
     """Seconds of silence after which the client is pinged; it has half as long to answer."""
     close_timeout: float = 2.0
     """Seconds that a client has to answer a close before its connection is cut."""

@@ -128,6 +128,7 @@ def test_reads_the_original_file(load):
         ("ROOMS_P2P_LIMIT", "3", "rooms.p2p_limit", 3),
         ("ROOMS_MAX_PARTICIPANTS", "5", "rooms.max_participants", 5),
         ("ROOMS_GUESTS", "false", "rooms.guests", False),
+        ("ROOMS_RESUME_GRACE", "5s", "rooms.resume_grace", timedelta(seconds=5)),
         ("LOG_LEVEL", "DEBUG", "log.level", "debug"),
         ("LOG_FORMAT", "json", "log.format", "json"),
         ("OTEL_SERVICE_NAME", "other", "otel.service_name", "other"),

@@ -33,17 +33,20 @@ AT_ONCE = 8
 GROWTH_PER_JOIN = 16_384
 """Bytes of resident memory that a join may leave: nothing is kept, but the allocator's heap settles."""
 
-RESUME_LIMIT = 40.0
-"""Seconds until a client whose connection broke must be gone: it may come back for 30 s."""
+RESUME_GRACE = 4.0
+"""Seconds for which a client whose connection broke may come back; the default is longer."""
 
-SILENCE_LIMIT = 75.0
-"""Likewise for one whose packets stop: the server asks after 20 s and waits 10 s for an answer."""
+RESUME_LIMIT = RESUME_GRACE + 8.0
+"""Seconds until it must be gone."""
+
+SILENCE_LIMIT = 15.0 + RESUME_LIMIT
+"""Likewise for one whose packets stop: the server asks after 10 s and waits 5 s for an answer."""
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def own_server(start_server: StartServer) -> Server:
     """A server that only these tests use."""
-    return await start_server()
+    return await start_server(ROOMS_RESUME_GRACE=f"{RESUME_GRACE:g}s")
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
