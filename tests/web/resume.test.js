@@ -49,6 +49,18 @@ test("a connection that breaks is resumed from the last message, without a new a
   assert.equal(sockets[2].url, "ws://host/ws/r?token=x&resume=t2&after=8");
 });
 
+test("a break that goes on is told with a count-down", async () => {
+  const { clock, sockets, states } = await start();
+  for (const wait of [300, 600, 1200, 2400]) {
+    sockets.at(-1).end(1006);
+    await clock.advance(wait);
+  }
+  assert.equal(sockets.length, 5);
+  assert.equal(states.includes("waiting"), false);
+  sockets.at(-1).end(1006);
+  assert.equal(states.at(-1), "waiting");
+});
+
 test("what the state stands for is what was heard", async () => {
   const { clock, sockets } = await start();
   sockets[0].end(1006);

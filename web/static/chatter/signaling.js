@@ -16,6 +16,8 @@ const STABLE_MS = 10_000;
 const ATTEMPTS_WHILE_MISSING = 12;
 // The close of a connection that is given up in order to resume it: 1000 would be a goodbye.
 const GIVE_UP = 4000;
+// A short break that nobody else notices is not worth a count-down.
+const QUIET_ATTEMPTS = 4;
 // The server's close codes, after which there is nothing to resume (docs/protocol.md), and "message too big".
 const FIRST_FINAL = 4400;
 const TOO_BIG = 1009;
@@ -263,10 +265,10 @@ export class Signaling extends Emitter {
 
   #wait() {
     const retryInMs = reconnectDelay(this.#attempt, this.#random());
-    // A short break that nobody else notices is not worth a count-down.
-    if (this.#resume && this.#attempt === 0) this.emit("state", { state: "connecting", attempt: 0, retryInMs: null });
-    else this.emit("state", { state: "waiting", attempt: this.#attempt + 1, retryInMs });
+    const quiet = this.#resume && this.#attempt < QUIET_ATTEMPTS;
     this.#attempt += 1;
+    if (quiet) this.emit("state", { state: "connecting", attempt: this.#attempt, retryInMs: null });
+    else this.emit("state", { state: "waiting", attempt: this.#attempt, retryInMs });
     this.#timer = this.#clock.setTimeout(() => void this.#connect(null), retryInMs);
   }
 
