@@ -225,6 +225,22 @@ test("a camera that was switched on meanwhile is announced and offered after the
   assert.equal(offers().length, 1);
 });
 
+test("an offer waits for its answer until signaling is back, and then as long as ever", async () => {
+  const { call, clock, sockets, say, answer, events } = await broken({ mode: "sfu" });
+  call.setTrack("screen", fakeTrack("video"));
+  await clock.advance(9_000);
+  sockets.at(-1).end(1006);
+  await clock.advance(16_000);
+  assert.deepEqual(events, [], "nothing is given up meanwhile");
+  await say(resumed({ received: sockets[0].sent.length }));
+  await clock.advance(9_000);
+  await answer();
+  assert.deepEqual(events, []);
+  call.setTrack("camera", fakeTrack("video"));
+  await clock.advance(10_000);
+  assert.equal(events.at(-1), "waiting", "an answer that does not come is noticed");
+});
+
 test("what was missed is gone: the room is another one, and the connection to the media server stays", async () => {
   const { call, sockets, connections, say, answer, events } = await broken({ mode: "sfu" });
   const state = { participants: [ann, eve], tracks: tracksOf("e"), media: { type: "media", state: "connected" } };

@@ -282,6 +282,7 @@ export class Call extends Emitter {
     if (this.#sfu) return;
     const sfu = new SfuConnection({
       send: (message) => this.#signaling.send(message),
+      away: () => this.#signaling.away,
       iceServers: this.#room.iceServers,
       RTCPeerConnection: this.#RTCPeerConnection,
       clock: this.#clock,

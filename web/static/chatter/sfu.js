@@ -46,6 +46,8 @@ export class SfuConnection extends Emitter {
   #iceServers;
   /** @type {(message: ClientMessage) => boolean} */
   #send;
+  /** @type {() => boolean} */
+  #away;
   /** @type {Clock} */
   #clock;
   #random;
@@ -76,6 +78,7 @@ export class SfuConnection extends Emitter {
   /**
    * @param {object} options
    * @param {(message: ClientMessage) => boolean} options.send
+   * @param {() => boolean} [options.away] signaling is broken and being resumed: the answer takes its time
    * @param {readonly RTCIceServer[]} [options.iceServers]
    * @param {typeof RTCPeerConnection} [options.RTCPeerConnection]
    * @param {Clock} [options.clock]
@@ -84,6 +87,7 @@ export class SfuConnection extends Emitter {
    */
   constructor({
     send,
+    away = () => false,
     iceServers = [],
     RTCPeerConnection = globalThis.RTCPeerConnection,
     clock = systemClock,
@@ -92,6 +96,7 @@ export class SfuConnection extends Emitter {
   }) {
     super();
     this.#send = send;
+    this.#away = away;
     this.#iceServers = [...iceServers];
     this.#RTCPeerConnection = RTCPeerConnection;
     this.#clock = clock;
@@ -324,11 +329,9 @@ export class SfuConnection extends Emitter {
       if (trackId) subscribe[transceiver.mid] = trackId;
     }
     return new Promise((resolve, reject) => {
-      const timer = this.#clock.setTimeout(() => {
-        this.#settle();
-        reject(new Error("the media server did not answer in time"));
-      }, ANSWER_TIMEOUT_MS);
-      this.#pending = { id, resolve, reject, timer };
+      const pending = { id, resolve, reject, timer: null };
+      this.#pending = pending;
+      this.#await(pending);
       const sdp = pc.localDescription?.sdp ?? "";
       const sent = this.#send({ type: "webrtc", action: "offer", to: "sfu", id, sdp, publish, subscribe });
       if (!sent) {
@@ -336,6 +339,17 @@ export class SfuConnection extends Emitter {
         reject(new Error("there is no connection to send the offer on"));
       }
     });
+  }
+
+  /** @param {{reject: (error: Error) => void, timer: any}} pending */
+  #await(pending) {
+    const away = this.#away();
+    pending.timer = this.#clock.setTimeout(() => {
+      // A break within this time has cost the server a part of it.
+      if (away || this.#away()) return this.#await(pending);
+      this.#settle();
+      pending.reject(new Error("the media server did not answer in time"));
+    }, ANSWER_TIMEOUT_MS);
   }
 
   /** @param {Record<string, string | null>} given by mid */

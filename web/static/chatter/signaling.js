@@ -131,6 +131,11 @@ export class Signaling extends Emitter {
     this.#connect(null);
   }
 
+  /** Whether the connection is broken and may be resumed. */
+  get away() {
+    return this.#resume !== null && this.#welcomedAt === 0;
+  }
+
   /** Leaves and comes back at once as a new participant. */
   rejoin() {
     if (this.#closed) return;
