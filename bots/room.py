@@ -124,9 +124,14 @@ class Room:
                 room._paths.start()
                 yield room
             finally:
-                reader.cancel()
-                await asyncio.gather(reader, return_exceptions=True)
-                await room._close()
+                # Read on until the goodbye is through: a connection that is closed over unread messages is
+                # reset, and the goodbye lost with it.
+                try:
+                    await room._close()
+                    await socket.close()
+                finally:
+                    reader.cancel()
+                    await asyncio.gather(reader, return_exceptions=True)
         finally:
             if socket is not None:
                 await socket.close()
@@ -308,6 +313,8 @@ class Room:
     async def _read(self) -> None:
         try:
             async for message in self._socket.messages():
+                if self._left is not None:
+                    continue
                 try:
                     self._take(message)
                 except ProtocolViolated as error:

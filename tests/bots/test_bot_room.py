@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from aiohttp import WSMsgType, web
+from aiohttp.test_utils import TestServer
 from bot_stand_in import Server
 
 import bots
@@ -145,6 +147,33 @@ async def test_leaving_ends_iterators_without_an_error():
             await asyncio.sleep(0)
         assert await asyncio.wait_for(asyncio.gather(*reading), WAIT) == [[], []]
         assert [t for t in asyncio.all_tasks() if t.get_name().startswith("bot-")] == []
+
+
+async def test_leaving_waits_for_the_servers_goodbye():
+    """Closed over what the server still sends, the connection would be reset and the goodbye lost."""
+    open_after_goodbye = []
+
+    async def serve(request):
+        socket = web.WebSocketResponse(autoclose=False)
+        await socket.prepare(request)
+        welcome = {"type": "welcome", "clientId": "c1", "roomId": "abc", "roomMode": "sfu", "mode": "sfu"}
+        await socket.send_json(welcome | {"participants": [], "tracks": [], "iceServers": []})
+        goodbye = await socket.receive()
+        assert (goodbye.type, goodbye.data) == (WSMsgType.CLOSE, 1000)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        await socket.send_json({"type": "presence", "action": "leave", "clientId": "c2", "displayName": "x"})
+        open_after_goodbye.append(not request.transport.is_closing())
+        await socket.close()
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/ws/{room}", serve)
+    async with TestServer(app) as server:
+        async with bots.Room.join(str(server.make_url("/r/abc"))):
+            for _ in range(10):
+                await asyncio.sleep(0)  # until the bot waits for messages
+        assert open_after_goodbye == [True]
 
 
 async def read_all(iterator):
