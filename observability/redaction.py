@@ -8,7 +8,7 @@ from typing import Any
 
 REDACTED = "[redacted]"
 
-SECRET_PARAMETER = re.compile(r"(?i)(\b\w*(?:token|password|secret)=)[^&\s\"'#;]+")
+SECRET_PARAMETER = re.compile(r"(?i)(\b\w*(?:token|password|secret|resume)=)[^&\s\"'#;]+")
 BEARER = re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]+")
 SECRET_KEYS = frozenset(
     {"authorization", "cookie", "set-cookie", "token", "refresh_token", "password", "secret"}

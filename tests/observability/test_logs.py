@@ -36,7 +36,7 @@ async def logged(observed_app, clock):
 
 
 async def test_a_request_is_one_line_of_json(logged, lines):
-    await logged.get("/rooms/a?token=secret&x=1", headers={"X-User": "1"})
+    await logged.get("/rooms/a?token=secret&resume=secret&x=1", headers={"X-User": "1"})
     (line,) = lines()
     assert line.pop("timestamp")
     assert line == {
@@ -44,7 +44,7 @@ async def test_a_request_is_one_line_of_json(logged, lines):
         "logger": "chatter.access",
         "message": "request",
         "method": "GET",
-        "path": "/rooms/a?token=[redacted]&x=1",
+        "path": "/rooms/a?token=[redacted]&resume=[redacted]&x=1",
         "status": 200,
         "bytes": 5,
         "duration": 250,
