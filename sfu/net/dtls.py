@@ -17,8 +17,10 @@ from aiortc.rtcdtlstransport import (
     RTCDtlsFingerprint,
     RTCDtlsParameters,
     RTCDtlsTransport,
+    SRTPProtectionProfile,
     State,
 )
+from OpenSSL import SSL
 
 from sfu.plane.interface import SrtpKeys, SrtpProfile
 
@@ -29,11 +31,26 @@ MAX_QUEUED_DATAGRAMS = 32
 PROFILES = (SrtpProfile.AEAD_AES_128_GCM, SrtpProfile.AEAD_AES_256_GCM, SrtpProfile.AES128_CM_SHA1_80)
 
 
+class _SharedContext(RTCCertificate):
+    """aiortc makes an OpenSSL context for each connection; they are all alike and take 23 kB each."""
+
+    _context: SSL.Context | None = None
+
+    def _create_ssl_context(self, srtp_profiles: list[SRTPProtectionProfile]) -> SSL.Context:
+        if self._context is None:
+            self._context = super()._create_ssl_context(srtp_profiles)
+            # Sessions are never resumed: kept in the context, they would be a leak.
+            self._context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+            # After the handshake a connection says no more than goodbye: it needs no buffers until then.
+            self._context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+        return self._context
+
+
 class Certificate:
     """The server's certificate, made anew at each start: its fingerprint travels in every answer."""
 
     def __init__(self) -> None:
-        self.rtc = RTCCertificate.generateCertificate()
+        self.rtc = _SharedContext.generateCertificate()
         self.fingerprints: tuple[tuple[str, str], ...] = tuple(
             (fingerprint.algorithm, fingerprint.value)
             for fingerprint in self.rtc.getFingerprints()

@@ -39,8 +39,8 @@ class UdpSocket:
     """A non-blocking socket that is read in batches.
 
     `on_batch(datagrams)` is called with each batch read; IPv4 addresses are in their own form on a dual-stack
-    socket too. What is sent to a client leaves by the address that its last STUN message came to: on a host with
-    several, the kernel may choose another, and the client would not know it.
+    socket too. What is sent to a client leaves by the address that its last STUN message came to: on a host
+    with several, the kernel may choose another, and the client would not know it.
     """
 
     def __init__(self, host: str, port: int, on_batch: OnBatch) -> None:
