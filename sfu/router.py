@@ -272,7 +272,8 @@ class Router:
         """
         for producer in transport.producers.values():
             for stream in producer.streams.values():
-                if stream.source != source:
+                # Most keyframes were not asked for: then there is nothing to find out about the routes.
+                if stream.source != source or not stream.keyframe.wanted:
                     continue
                 if stream is not producer.active or not any(map(self._awaits_keyframe, producer.consumers)):
                     stream.keyframe.satisfied()

@@ -282,7 +282,7 @@ class Worker:
     # Time
 
     def tick(self, now: float) -> None:
-        """Do what is due: expiry, reports, repeated keyframe requests. To be called every 50 ms or so."""
+        """Do what is due: expiry, reports, repeated keyframe requests. To be called every 100 ms or so."""
         for router in list(self._routers.values()):
             for transport in list(router.transports.values()):
                 reason = transport.expired(now, self._config)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sfu.plane._fast import FastPlane
 
 # The grain of everything that is timed: keyframe retries, reports, consent.
-TICK = 0.05
+TICK = 0.1
 
 # How long a DTLS goodbye may take.
 STOP_TIMEOUT = 2.0

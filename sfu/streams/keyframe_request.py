@@ -19,6 +19,11 @@ class KeyframeRequest:
         self._last_sent: float | None = None
         self._next: float | None = None
 
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody waits for a keyframe."""
+        return self._wanted
+
     def want(self, now: float) -> None:
         """Somebody needs a keyframe. Wishes within one interval are one request."""
         if self._wanted:
