@@ -29,11 +29,16 @@ class AppMedia:
         return self._server
 
     async def run(self, _app: web.Application) -> AsyncIterator[None]:
-        """Run from the app's start to its cleanup. Raise StartError if the port cannot be had."""
+        """Run from the app's start to its cleanup. Raise StartError if port or plane cannot be had."""
         try:
             self._server = await MediaServer.start(self._config)
         except OSError as exc:
             raise StartError(self._refusal(exc)) from None
+        except ImportError as exc:
+            raise StartError(
+                f'MEDIA_PLANE is "{self._config.plane}", and the compiled plane cannot be loaded ({exc}): '
+                "build it with gcc and Python's headers, or set MEDIA_PLANE to auto."
+            ) from None
         for callback in self._callbacks:
             self._server.on_event(callback)
         yield

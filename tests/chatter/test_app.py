@@ -1,4 +1,5 @@
 import socket
+import sys
 
 import pytest
 from aiohttp import web
@@ -151,6 +152,14 @@ async def test_a_media_port_in_use_is_one_sentence(make_settings):
         ):
             await runner.setup()
         await runner.cleanup()
+
+
+async def test_a_plane_that_was_not_built_is_one_sentence(make_settings, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sfu.plane._fast", None)
+    runner = web.AppRunner(create_app(make_settings(media={"host": "127.0.0.1", "port": 0, "plane": "fast"})))
+    with pytest.raises(StartError, match=r'MEDIA_PLANE is "fast", and .* set MEDIA_PLANE to auto\.$'):
+        await runner.setup()
+    await runner.cleanup()
 
 
 @pytest.mark.parametrize("url", ["postgresql://me@db/chatter"])
