@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
-from sqlalchemy.exc import SQLAlchemyError
 
 from auth import http as auth_http
 from auth.database import Database
@@ -20,6 +19,7 @@ from auth.tokens import AccessTokens, TokenError
 from chatter.call_metrics import CallMetrics
 from chatter.cors import Cors
 from chatter.data import DataFolder
+from chatter.database_url import DATABASE_ERRORS, unusable
 from chatter.errors import SettingsError, StartError
 from chatter.media import AppMedia
 from chatter.settings import SECRET, Settings
@@ -168,7 +168,6 @@ async def health(_request: web.Request) -> web.Response:
 
 async def open_database(database: Database, embedded: bool) -> None:
     """Bring an embedded database up to date; check that a server's is. Raise StartError."""
-    shown = database.url.render_as_string(hide_password=True)
     migrations = Migrations(database.engine)
     try:
         if embedded:
@@ -179,10 +178,10 @@ async def open_database(database: Database, embedded: bool) -> None:
         pending = [step.revision for step in await migrations.status() if not step.applied]
     except UnknownVersionError as exc:
         raise StartError(str(exc)) from None
-    except (OSError, SQLAlchemyError, TimeoutError) as exc:
-        cause = str(getattr(exc, "orig", None) or exc).splitlines() or [type(exc).__name__]
-        raise StartError(f"The database {shown} cannot be used: {cause[0].rstrip('.')}.") from None
+    except DATABASE_ERRORS as exc:
+        raise unusable(database.url, exc) from None
     if pending:
+        shown = database.url.render_as_string(hide_password=True)
         raise StartError(
             f"The database {shown} lacks the versions {', '.join(pending)}: run `chatter migrate up` first."
         )

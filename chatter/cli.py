@@ -9,11 +9,10 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from auth.database import create_engine
 from chatter.app import version
 from chatter.data import DataFolder
+from chatter.database_url import DATABASE_ERRORS, unusable
 from chatter.errors import SettingsError, StartError
 from chatter.loader import DEFAULT_CONFIG_PATH, Override, load_settings
 from chatter.server import serve
@@ -145,10 +144,8 @@ async def migrate(settings: Settings, step: str) -> list[str]:
         ]
     except UnknownVersionError as exc:
         raise StartError(str(exc)) from None
-    except (OSError, SQLAlchemyError, TimeoutError) as exc:
-        cause = str(getattr(exc, "orig", None) or exc).splitlines() or [type(exc).__name__]
-        shown = url.render_as_string(hide_password=True)
-        raise StartError(f"The database {shown} cannot be used: {cause[0].rstrip('.')}.") from None
+    except DATABASE_ERRORS as exc:
+        raise unusable(url, exc) from None
     finally:
         await engine.dispose()
 

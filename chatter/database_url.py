@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from chatter.errors import StartError
 
 POSTGRES = frozenset({"postgres", "postgresql", "postgresql+asyncpg"})
 SQLITE = frozenset({"sqlite", "sqlite+aiosqlite"})
+
+# What the drivers raise where a database is away, refuses, or is none.
+DATABASE_ERRORS = (OSError, SQLAlchemyError, TimeoutError)
 
 
 def parse_database_url(text: str) -> URL:
@@ -27,3 +32,10 @@ def parse_database_url(text: str) -> URL:
     if query:
         raise ValueError("an option that is not known")
     return url.set(drivername="postgresql+asyncpg", query={} if ssl is None else {"ssl": ssl})
+
+
+def unusable(url: URL, exc: Exception) -> StartError:
+    """Return one of DATABASE_ERRORS as a sentence: the database without its password, and the cause."""
+    cause = str(getattr(exc, "orig", None) or exc).splitlines() or [type(exc).__name__]
+    shown = url.render_as_string(hide_password=True)
+    return StartError(f"The database {shown} cannot be used: {cause[0].rstrip('.')}.")
