@@ -62,7 +62,7 @@ async def create_room(request: web.Request) -> web.Response:
     return web.json_response({"roomId": room.id, "wsUrl": _ws_url(request, room.id)})
 
 
-@routes.get("/ws/{room_id}")
+@routes.get("/ws/{roomId}")
 async def join_room(request: web.Request) -> web.StreamResponse:
     _check_origin(request)
     if not web.WebSocketResponse().can_prepare(request):
@@ -72,7 +72,7 @@ async def join_room(request: web.Request) -> web.StreamResponse:
     connection = Connection(request, request.app[ROOMS])
     query = request.query
     entry = Entry(
-        request.match_info["room_id"],
+        request.match_info["roomId"],
         _admission(request),
         display_name=query.get("displayName", ""),
         device_text=query.get("device", ""),

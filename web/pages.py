@@ -59,7 +59,7 @@ def setup(app: web.Application, *, version: str) -> None:
     app.router.add_get("/", _page("lobby.html"))
     app.router.add_get("/signin", _page("signin.html", mode="signin"))
     app.router.add_get("/register", _page("signin.html", mode="register"))
-    app.router.add_get("/r/{room_id}", _room)
+    app.router.add_get("/r/{roomId}", _room)
     app.router.add_get("/static/{path:.+}", _static(files, tag))
     app.router.add_get("/favicon.ico", _favicon)
 
@@ -85,7 +85,7 @@ def _page(template: str, **context: str) -> _Handler:
 
 
 async def _room(request: web.Request) -> web.StreamResponse:
-    room_id = request.match_info["room_id"]
+    room_id = request.match_info["roomId"]
     if not ROOM_ID.fullmatch(room_id):
         return _render("not-found.html", request, {"reason": "room"}, status=404)
     return _render("call.html", request, {"room_id": room_id})
