@@ -32,8 +32,8 @@ pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 GONE_ON = 200
 """Frames of sound, four seconds of them, that each bot is to have sent since the attack began."""
 
-IN_FLIGHT = 25
-"""Frames of sound, half a second of them, that may be under way to a listener."""
+IN_FLIGHT = 20
+"""Frames of sound that may be under way to a listener: a tenth of those."""
 
 ANSWER_LIMIT = 10.0
 DEEP = "[" * 2000 + "]" * 2000
