@@ -66,6 +66,8 @@ class IceAgent:
         self.selected: Address | None = None
         self.last_check = now
         """When the last verified check came; the agent's start before the first one."""
+        self.first_check: float | None = None
+        """When the first verified check came."""
         self._verified: OrderedDict[Address, None] = OrderedDict()
 
     @property
@@ -97,6 +99,8 @@ class IceAgent:
             return CheckResult(self._role_conflict(request))
 
         self.last_check = now
+        if self.first_check is None:
+            self.first_check = now
         known = address in self._verified
         self._verified[address] = None
         self._verified.move_to_end(address)

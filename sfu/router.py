@@ -334,6 +334,7 @@ class Router:
     def connected(self, transport: Transport, now: float) -> None:
         """DTLS is done and the plane has the keys: what waited for them flows."""
         transport.connected = True
+        transport.connected_at = now
         for consumer in transport.consumers.values():
             self._feed(transport, consumer, now)
         self._emit(TransportConnected(self.room_id, transport.participant_id))

@@ -40,6 +40,9 @@ class Transport:
         self.opened_at = now
         self.connected = False
         """DTLS is done: the plane has the keys."""
+        self.handshake_at: float | None = None
+        """When the client's first DTLS datagram came."""
+        self.connected_at: float | None = None
         self.closed = False
         self.next_report = now
         self.producers: dict[str, Producer] = {}

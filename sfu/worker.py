@@ -18,7 +18,7 @@ from sfu.identifiers import Identifiers
 from sfu.offer import Answer, Offer
 from sfu.plane.interface import Address, Drop, Plane, Punt, PuntKind, SrtpKeys
 from sfu.router import Router
-from sfu.stats import RoomStats, room_stats
+from sfu.stats import JoinMarks, RoomStats, join_marks, room_stats
 from sfu.transport import Transport
 from sfu.wire import rtcp
 
@@ -134,6 +134,12 @@ class Worker:
         router = self._routers.get(room_id)
         return room_stats(router, self._plane) if router is not None else None
 
+    def join_marks(self, room_id: str, participant_id: str) -> JoinMarks | None:
+        """How far a participant's connection has come; None where it has none."""
+        router = self._routers.get(room_id)
+        transport = router.transports.get(participant_id) if router is not None else None
+        return join_marks(transport, self._plane) if transport is not None else None
+
     def drops(self) -> dict[str, int]:
         """Datagrams and packets that went no further since the start, by reason."""
         return {reason.value: count for reason, count in self._plane.drops().items()}
@@ -208,6 +214,8 @@ class Worker:
         if connection is None:
             return
         if punt.kind is PuntKind.DTLS:
+            if connection.transport.handshake_at is None:
+                connection.transport.handshake_at = now
             if not self._dtls.received(connection.transport, punt.data):
                 self._plane.drop(Drop.DTLS_QUEUE_FULL)
         elif punt.kind is PuntKind.RTCP:

@@ -23,6 +23,15 @@ class MediaPort(Protocol):
     def flush(self) -> None:
         """Send what the worker has made."""
 
+    def counters(self) -> dict[str, int]:
+        """Since the start: `batches` read from the socket, datagrams `received`, packets `sent`.
+
+        The compiled plane also tells `send_calls`; packets `segmented` (sent in runs of UDP_SEGMENT); runs
+        `refused` by the kernel and sent one by one; `busy_ns`, nanoseconds of work on batches; and batches
+        by size: `batches_1`, `batches_2`, `batches_4` … `batches_64` have up to so many datagrams and more
+        than the one before.
+        """
+
     def close(self) -> None:
         """Free the port."""
 
@@ -36,9 +45,12 @@ class PythonPort:
         self._socket = UdpSocket(host, port, self._receive)
         self.number = self._socket.port
         self.ipv6 = self._socket.ipv6
+        self._counters = {"batches": 0, "received": 0, "sent": 0}
 
     def _receive(self, datagrams: list[tuple[bytes, Address]]) -> None:
         now = self._loop.time()
+        self._counters["batches"] += 1
+        self._counters["received"] += len(datagrams)
         for data, address in datagrams:
             self._worker.receive(data, address, now)
         self.flush()
@@ -46,8 +58,13 @@ class PythonPort:
     def flush(self) -> None:
         for data, address in self._worker.take_datagrams():
             sent = self._socket.send(data, address)
-            if not sent:
+            if sent:
+                self._counters["sent"] += 1
+            else:
                 self._worker.drop(Drop.SEND_WOULD_BLOCK if sent is False else Drop.SEND_FAILED)
+
+    def counters(self) -> dict[str, int]:
+        return dict(self._counters)
 
     def close(self) -> None:
         self._socket.close()
@@ -75,6 +92,9 @@ class NativePort:
 
     def flush(self) -> None:
         """Nothing waits: what the worker sends goes out in the call that makes it."""
+
+    def counters(self) -> dict[str, int]:
+        return self._plane.port_counters()
 
     def close(self) -> None:
         self._loop.remove_reader(self._wake)

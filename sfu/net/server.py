@@ -21,7 +21,7 @@ from sfu.offer import Answer, Offer
 from sfu.plane import create_plane
 from sfu.plane.interface import SrtpKeys
 from sfu.plane.reference import ReferencePlane
-from sfu.stats import RoomStats
+from sfu.stats import JoinMarks, RoomStats
 from sfu.transport import Transport
 from sfu.worker import Worker
 
@@ -112,6 +112,19 @@ class MediaServer:
     def stats(self, room_id: str) -> RoomStats | None:
         """The counters of a room at this moment; None where it has no media."""
         return self._worker.stats(room_id)
+
+    @property
+    def rooms(self) -> tuple[str, ...]:
+        """Ids of the rooms that have media."""
+        return self._worker.rooms
+
+    def join_marks(self, room_id: str, participant_id: str) -> JoinMarks | None:
+        """How far a participant's connection has come; None where it has none."""
+        return self._worker.join_marks(room_id, participant_id)
+
+    def port_counters(self) -> dict[str, int]:
+        """What the media port has done since the start: see MediaPort.counters."""
+        return self._port.counters()
 
     def drops(self) -> dict[str, int]:
         """Datagrams and packets that went no further since the start, by reason."""

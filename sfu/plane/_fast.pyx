@@ -79,6 +79,7 @@ cdef extern from "native/plane.h":
         bint awaiting_keyframe
         bint anchored
         bint sent
+        double first_sent
         uint32_t timestamp_offset
         uint32_t last_timestamp
         int64_t highest
@@ -145,6 +146,7 @@ cdef extern from "native/port.h":
     int AF_INET6
     int MAX_THREADS
     int MAX_INJECTED
+    int BATCH_SIZES
     ctypedef struct port_counters_t:
         uint64_t batches
         uint64_t received
@@ -153,6 +155,7 @@ cdef extern from "native/port.h":
         uint64_t segmented
         uint64_t refused
         uint64_t busy_ns
+        uint64_t sizes[7]
     ctypedef struct port_thread_t:
         lane_t lane
         port_counters_t counters
@@ -193,6 +196,33 @@ cdef object _address(const address_t *address):
     cdef char text[64]
     address_format(address, text)
     return text.decode(), address.port
+
+
+cdef object _source_state(const reception_t *reception, uint64_t keyframes):
+    return SourceState(
+        packets=reception.packets,
+        bytes=reception.bytes,
+        first_sequence_number=reception.first,
+        highest_sequence_number=reception.highest,
+        jitter=reception.jitter,
+        keyframes=keyframes,
+        last_packet=reception.last_packet,
+    )
+
+
+cdef object _route_state(const route_t *state):
+    return RouteState(
+        offered=state.offered,
+        packets=state.packets,
+        bytes=state.bytes,
+        payload_bytes=state.payload_bytes,
+        drops={reason: state.drops[at] for at, reason in enumerate(_DROPS) if state.drops[at]},
+        timestamp_offset=state.timestamp_offset if state.anchored else None,
+        awaiting_keyframe=state.awaiting_keyframe,
+        last_sequence_number=state.highest & 0xFFFF if state.sent else None,
+        last_timestamp=state.last_timestamp if state.sent else None,
+        first_packet=state.first_sent,
+    )
 
 
 cdef class _Transport:
@@ -551,15 +581,7 @@ cdef class FastPlane:
         reception = row.row.reception
         keyframes = row.row.keyframes
         self._unlock()
-        return SourceState(
-            packets=reception.packets,
-            bytes=reception.bytes,
-            first_sequence_number=reception.first,
-            highest_sequence_number=reception.highest,
-            jitter=reception.jitter,
-            keyframes=keyframes,
-            last_packet=reception.last_packet,
-        )
+        return _source_state(&reception, keyframes)
 
     def route_state(self, route):
         cdef _Route row = self._route(route)
@@ -567,17 +589,18 @@ cdef class FastPlane:
         self._lock()
         state = row.row[0]
         self._unlock()
-        return RouteState(
-            offered=state.offered,
-            packets=state.packets,
-            bytes=state.bytes,
-            payload_bytes=state.payload_bytes,
-            drops={reason: state.drops[at] for at, reason in enumerate(_DROPS) if state.drops[at]},
-            timestamp_offset=state.timestamp_offset if state.anchored else None,
-            awaiting_keyframe=state.awaiting_keyframe,
-            last_sequence_number=state.highest & 0xFFFF if state.sent else None,
-            last_timestamp=state.last_timestamp if state.sent else None,
-        )
+        return _route_state(&state)
+
+    def sample(self, sources, routes):
+        # Without the lock, which would wait for a batch and hold up the next one: rows are freed by this side alone.
+        return [self._sample_source(source) for source in sources], [self._sample_route(route) for route in routes]
+
+    cdef object _sample_source(self, object source):
+        cdef source_t *row = self._source(source).row
+        return _source_state(&row.reception, row.keyframes)
+
+    cdef object _sample_route(self, object route):
+        return _route_state(self._route(route).row)
 
     def drops(self):
         cdef uint64_t counts[64]
@@ -665,8 +688,9 @@ cdef class FastPlane:
         cdef size_t thread
         cdef port_counters_t total
         cdef port_counters_t *counters
+        cdef int at
         memset(&total, 0, sizeof(total))
-        self._lock()
+        # Without the lock, as in `sample`.
         if self.port != NULL:
             for thread in range(self.port.thread_count):
                 counters = &self.port.threads[thread].counters
@@ -677,7 +701,8 @@ cdef class FastPlane:
                 total.segmented += counters.segmented
                 total.refused += counters.refused
                 total.busy_ns += counters.busy_ns
-        self._unlock()
+                for at in range(BATCH_SIZES):
+                    total.sizes[at] += counters.sizes[at]
         return {
             "batches": total.batches,
             "received": total.received,
@@ -686,6 +711,7 @@ cdef class FastPlane:
             "segmented": total.segmented,
             "refused": total.refused,
             "busy_ns": total.busy_ns,
+            **{f"batches_{1 << at}": total.sizes[at] for at in range(BATCH_SIZES)},
         }
 
     def inject_send_results(self, results):

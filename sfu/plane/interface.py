@@ -197,6 +197,8 @@ class RouteState:
     awaiting_keyframe: bool = False
     last_sequence_number: int | None = None
     last_timestamp: int | None = None
+    first_packet: float = 0.0
+    """`now` of the first packet sent; 0.0 before it."""
 
 
 class Plane(Protocol):
@@ -272,6 +274,12 @@ class Plane(Protocol):
     def source_state(self, source: int) -> SourceState: ...
 
     def route_state(self, route: int) -> RouteState: ...
+
+    def sample(
+        self, sources: Sequence[int], routes: Sequence[int]
+    ) -> tuple[list[SourceState], list[RouteState]]:
+        """The states of many rows, for statistics. No packet is held up for it: one that is on its way may be
+        counted in one figure of a row and not yet in another."""
 
     def drops(self) -> Mapping[Drop, int]:
         """Every drop since the start, those of routes (closed ones too) included."""

@@ -363,6 +363,11 @@ class ReferencePlane:
     def route_state(self, route: int) -> RouteState:
         return self._route(route).state()
 
+    def sample(
+        self, sources: Sequence[int], routes: Sequence[int]
+    ) -> tuple[list[SourceState], list[RouteState]]:
+        return list(map(self.source_state, sources)), list(map(self.route_state, routes))
+
     def drops(self) -> Mapping[Drop, int]:
         return dict(self._drops)
 

@@ -76,6 +76,7 @@ class Route:
         "drops",
         "extensions",
         "feed",
+        "first_packet",
         "highest",
         "last_now",
         "last_timestamp",
@@ -112,6 +113,7 @@ class Route:
         self.highest: int | None = None  # extended
         self.last_timestamp = 0
         self.last_now = 0.0
+        self.first_packet = 0.0
         self.offered = 0
         self.packets = 0
         self.bytes = 0
@@ -219,6 +221,8 @@ class Route:
             self.highest = sequence
             self.last_timestamp = timestamp
             self.last_now = packet.now
+        if not self.packets:
+            self.first_packet = packet.now
         self.packets += 1
         self.bytes += len(plain)
         self.payload_bytes += packet.payload_size
@@ -251,4 +255,5 @@ class Route:
             awaiting_keyframe=self.awaiting_keyframe,
             last_sequence_number=self.highest & 0xFFFF if self.highest is not None else None,
             last_timestamp=self.last_timestamp if sent else None,
+            first_packet=self.first_packet,
         )

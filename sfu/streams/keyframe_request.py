@@ -14,6 +14,8 @@ class KeyframeRequest:
     """One stream's request. Pure: `now` is seconds on a monotonic clock."""
 
     def __init__(self) -> None:
+        self.sent = 0
+        """Requests so far."""
         self._wanted = False
         self._retry = FIRST_RETRY
         self._last_sent: float | None = None
@@ -36,6 +38,7 @@ class KeyframeRequest:
         """Whether to send a request now; it counts as sent."""
         if self._next is None or now < self._next:
             return False
+        self.sent += 1
         self._last_sent = now
         self._next = now + self._retry
         self._retry = min(self._retry * 2, MAX_RETRY)

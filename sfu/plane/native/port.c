@@ -270,6 +270,7 @@ static void work(port_thread_t *thread) {
     }
     lane_forward(lane, now);
     thread->counters.batches++;
+    thread->counters.sizes[count > 1 ? 32 - __builtin_clz((unsigned)count - 1) : 0]++;
     thread->counters.received += (uint64_t)count;
     thread->counters.busy_ns += nanoseconds() - begin;
     bool punted = lane->punted;

@@ -17,11 +17,15 @@
  * one fails with that errno. */
 #define MAX_INJECTED 64
 
+/* Powers of two up to BATCH. */
+#define BATCH_SIZES 7
+
 typedef struct port_counters {
     uint64_t batches, received, sent, send_calls;
     uint64_t segmented;  /* packets that went out in a run of UDP_SEGMENT */
     uint64_t refused;    /* runs that kernel or device would not segment, sent one by one */
     uint64_t busy_ns;    /* time spent working, not waiting */
+    uint64_t sizes[BATCH_SIZES]; /* batches of up to 1, 2, 4, … 64 datagrams */
 } port_counters_t;
 
 typedef struct port_thread {

@@ -175,6 +175,8 @@ static drop_t send_packet(route_t *route, const packet_t *packet, double now, bo
         route->last_now = now;
         route->sent = true;
     }
+    if (!route->packets)
+        route->first_sent = now;
     route->packets++;
     route->bytes += plain_size;
     route->payload_bytes += (uint64_t)(packet->end - packet->payload);

@@ -36,6 +36,7 @@ typedef struct route {
     int64_t sequence_offset; /* extended number sent - extended number of the source */
     int64_t highest;         /* extended, of the newest packet sent */
     double last_now;
+    double first_sent; /* of the first packet of all, 0 before it */
     uint64_t offered, packets, bytes, payload_bytes;
     uint64_t drops[DROP_COUNT];
 } route_t;

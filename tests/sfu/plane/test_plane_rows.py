@@ -95,6 +95,8 @@ MISTAKES: list[tuple[Callable[[Plane], object], type[Exception], str]] = [
     (lambda plane: plane.send_rtcp(2, bytes(7)), ValueError, "RTCP packet has 7 bytes"),
     (lambda plane: plane.source_state(9), KeyError, "there is no source 9"),
     (lambda plane: plane.route_state(9), KeyError, "there is no route 9"),
+    (lambda plane: plane.sample([9], []), KeyError, "there is no source 9"),
+    (lambda plane: plane.sample([], [9]), KeyError, "there is no route 9"),
 ]
 
 

@@ -126,9 +126,11 @@ class PlanesAgree(RuleBasedStateMachine):
         assert self.fast.sizes() == self.reference.sizes()
         for source in self.owner["source"]:
             assert self.fast.source_state(source) == self.reference.source_state(source)
+            assert self.fast.sample([source], []) == self.reference.sample([source], [])
         for route in self.owner["route"]:
             state = self.fast.route_state(route)
             assert state == self.reference.route_state(route)
+            assert ([], [state]) == self.fast.sample([], [route])
             assert state.offered == state.packets + sum(state.drops.values())
         # A mapping that asked for one number twice would have been refused by SRTP.
         assert Drop.SRTP_PROTECT not in self.fast.drops()

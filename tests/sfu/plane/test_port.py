@@ -166,6 +166,11 @@ def test_longer_datagrams_than_the_plane_reads(call: PortWorld) -> None:
     until(lambda: call.plane.port_counters()["received"] == 4)
     assert call.drops() == {"unknown_protocol": 1, "malformed_rtp": 1}
     assert [len(punt.data) for punt in call.plane.take_punts()] == [2048, 2048]
+    counters = call.plane.port_counters()
+    sizes = {1 << power: counters[f"batches_{1 << power}"] for power in range(7)}
+    assert sum(sizes.values()) == counters["batches"]
+    # However the four came together, none of their batches was larger.
+    assert not any(count for size, count in sizes.items() if size > 4)
 
 
 def test_what_the_control_side_sends(call: PortWorld) -> None:
@@ -397,6 +402,7 @@ def test_rows_change_while_packets_fly(threads: int, watched: bool) -> None:
                         client.take_all()
                     for row in routes:
                         world.plane.route_state(row)
+                    world.plane.sample(list(sources.values()), list(routes))
                     world.plane.drops()
                     world.plane.port_counters()
         for row in routes:
