@@ -12,7 +12,7 @@ from pathlib import Path
 from aiohttp import ClientError
 from rich.console import Console
 
-from benchmarks import join, peers, plane, room, stall
+from benchmarks import join, network, peers, plane, room, stall
 from benchmarks.browser import PageFailed
 from benchmarks.clients.endpoint import ConnectFailed
 from benchmarks.clients.load import BuildFailed
@@ -102,6 +102,17 @@ def make_parser() -> argparse.ArgumentParser:
     )
     peers.add_arguments(comparing)
     comparing.set_defaults(run=peers.run)
+    surviving = commands.add_parser(
+        "network",
+        help="calls of real browsers over links that lose, narrow and change",
+        description=(
+            "Let Chromium and Firefox call each other by way of the server over links that lose, delay, "
+            "queue and change their address; measure decoded frames, freezes, concealed sound and time to "
+            "adapt, beside the same calls without repair or adaptation."
+        ),
+    )
+    network.add_arguments(surviving)
+    surviving.set_defaults(run=network.run)
     for command in commands.choices.values():
         command.add_argument(
             "--json", metavar="FILE", type=Path, help="write everything that was measured there"

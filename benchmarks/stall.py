@@ -108,6 +108,11 @@ def _tell(report: Report, found: dict[str, list[Window]]) -> None:
     lines: dict[str, Sequence[tuple[float | str, float]]] = {}
     for phase, windows in found.items():
         latencies = sorted(latency for window in windows for latency in window.latencies)
+        report.data[phase] = [window.to_json() for window in windows]
+        if not latencies:
+            # A few joins may be over between two bursts.
+            rows.append([phase, "0", *["-"] * (len(PERCENTS) + 2)])
+            continue
         values = {percent: percentile(latencies, percent) * 1e3 for percent in PERCENTS}
         over = sum(latency > AIM_SECONDS for latency in latencies)
         lost = sum(window.counters.missing for window in windows)
@@ -125,7 +130,6 @@ def _tell(report: Report, found: dict[str, list[Window]]) -> None:
         report.line[f"{phase}_p99_ms"] = round(values[99.0], 3)
         report.line[f"{phase}_max_ms"] = round(values[100.0], 3)
         report.line[f"{phase}_over_5ms_permille"] = round(over / len(latencies) * 1000, 4)
-        report.data[phase] = [window.to_json() for window in windows]
     columns = ["event loop", "packets", *(f"p{percent:g} ms" for percent in PERCENTS[:-1]), "max ms"]
     report.tables.append(Table("one-way latency", [*columns, f"over {AIM_SECONDS * 1e3:g} ms", "lost"], rows))
     report.notes.append(
