@@ -14,10 +14,11 @@ from sfu.config import MediaConfig
 from sfu.events import Event
 from sfu.identifiers import Identifiers
 from sfu.offer import Answer, Offer
-from sfu.plane import create_plane
+from sfu.plane import PlaneKind, create_plane
 from sfu.plane.interface import Address, SrtpKeys, SrtpProfile
 from sfu.wire import rtcp, rtp, sdp
 from sfu.worker import Worker
+from tests.sfu.link import Link
 
 SERVER = (("192.0.2.200", 10000),)
 MID_ID = 4
@@ -108,11 +109,11 @@ class Received:
 
 
 class World:
-    def __init__(self, **config):
+    def __init__(self, plane: PlaneKind = "auto", **config):
         self.now = 100.0
         self.events: list[Event] = []
         self.dtls = DtlsStub()
-        self.plane = create_plane()
+        self.plane = create_plane(plane)
         self.worker = Worker(
             MediaConfig(**config),
             plane=self.plane,
@@ -129,17 +130,39 @@ class World:
         return client
 
     def pump(self):
-        """Deliver what the worker sends."""
+        """Put what the worker sends on its way; without a delay it arrives."""
         for data, address in self.worker.take_datagrams():
-            if address in self.clients:
-                self.clients[address].deliver(data)
+            client = self.clients.get(address)
+            if client is None:
+                continue
+            if client.downlink.perfect:
+                client.deliver(data)
+            else:
+                client.downlink.send(data, self.now)
 
     def run(self, seconds, step=0.05):
-        """Let time pass, with ticks and without checks of the clients."""
+        """Let time pass: what is on its way arrives when it is due, and there is a tick each `step`."""
         for _ in range(round(seconds / step)):
-            self.now += step
+            until = self.now + step
+            self.travel(until)
+            self.now = until
             self.worker.tick(self.now)
             self.pump()
+
+    def travel(self, until):
+        """Let everything arrive that is due up to a time, in its order."""
+        while True:
+            links = [link for client in self.clients.values() for link in (client.uplink, client.downlink)]
+            due = min((at for link in links if (at := link.next_due()) is not None), default=until + 1)
+            if due > until:
+                return
+            self.now = max(self.now, due)
+            for client in list(self.clients.values()):
+                for data in client.downlink.take(self.now):
+                    client.deliver(data)
+                for data in client.uplink.take(self.now):
+                    self.worker.receive(data, client.address, self.now)
+                    self.pump()
 
     def taken_events(self, *kinds):
         events = [event for event in self.events if not kinds or isinstance(event, kinds)]
@@ -160,6 +183,9 @@ class Client:
     send_session: pylibsrtp.Session | None = None
     receive_session: pylibsrtp.Session | None = None
     sequence_number: dict[int, int] = field(default_factory=dict)
+    uplink: Link = field(default_factory=Link)
+    """To the server. A perfect one, as at first, delivers within the call."""
+    downlink: Link = field(default_factory=Link)
 
     # Negotiation
 
@@ -228,6 +254,9 @@ class Client:
     # Media
 
     def datagram(self, data):
+        if not self.uplink.perfect:
+            self.uplink.send(data, self.world.now)
+            return
         self.world.worker.receive(data, self.address, self.world.now)
         self.world.pump()
 
