@@ -145,6 +145,7 @@ def room_settings(settings: Settings) -> RoomSettings:
         guests=rooms.guests,
         resume_seconds=rooms.resume_grace.total_seconds(),
         ice_servers=tuple(server.for_clients() for server in rooms.ice_servers),
+        turn=settings.turn.server,
         allowed_origins=settings.server.cors_origins,
     )
 

@@ -46,6 +46,9 @@ ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "ROOMS_MAX_PARTICIPANTS": ("rooms", "max_participants"),
     "ROOMS_GUESTS": ("rooms", "guests"),
     "ROOMS_ICE_SERVERS": ("rooms", "ice_servers"),
+    "TURN_URLS": ("turn", "urls"),
+    "TURN_SECRET": ("turn", "secret"),
+    "TURN_TTL": ("turn", "ttl"),
     "LOG_LEVEL": ("log", "level"),
     "LOG_FORMAT": ("log", "format"),
     "OTEL_SERVICE_NAME": ("otel", "service_name"),
@@ -201,4 +204,6 @@ def _shown(path: KeyPath, values: Any) -> str:
         if not isinstance(value, dict | list):
             break
         value = value[key]  # type: ignore[index]
+    if isinstance(value, dict) and SECRET_KEYS & value.keys():
+        return "not usable (it holds a secret and is not shown)"
     return f'"{value}"'

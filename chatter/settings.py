@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,7 @@ from pydantic import (
     SecretStr,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from sqlalchemy import URL
 
@@ -27,6 +28,7 @@ from chatter.database_url import parse_database_url
 from chatter.durations import parse_duration
 from sfu.config import MediaConfig
 from sfu.plane import PlaneKind
+from signaling.turn import TurnServer
 
 ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9._-]+(:\d{1,5})?|https?://\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 ICE_URL = re.compile(r"(stuns?|turns?):[^\s?]+(\?transport=(udp|tcp))?")
@@ -64,6 +66,12 @@ def _ip_address(value: str) -> str:
 def _ice_url(value: str) -> str:
     if not ICE_URL.fullmatch(value):
         raise ValueError("not a STUN or TURN URL")
+    return value
+
+
+def _turn_url(value: str) -> str:
+    if not (ICE_URL.fullmatch(value) and value.startswith("turn")):
+        raise ValueError("not a TURN URL")
     return value
 
 
@@ -232,6 +240,31 @@ class RoomsSettings(Section):
     )
 
 
+class TurnSettings(Section):
+    """A TURN server of the operator's own, for clients whose network lets nothing else through."""
+
+    urls: Annotated[
+        tuple[Annotated[str, AfterValidator(_turn_url)], ...], BeforeValidator(_comma_separated)
+    ] = Field((), description="URLs such as turn:turn.example.com:3478?transport=udp, separated by commas")
+    secret: SecretStr | None = Field(
+        None, min_length=16, description="16 characters or more, the static-auth-secret of the TURN server"
+    )
+    ttl: Duration = Field(timedelta(hours=24), description=DURATION)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if bool(self.urls) != (self.secret is not None):
+            raise ValueError("urls and secret belong together")
+        return self
+
+    @property
+    def server(self) -> TurnServer | None:
+        """What rooms take; None where there is none."""
+        if self.secret is None:
+            return None
+        return TurnServer(self.urls, self.secret.get_secret_value(), self.ttl.total_seconds())
+
+
 class LogSettings(Section):
     """Logs."""
 
@@ -266,6 +299,7 @@ class Settings(Section):
     data_dir: Path = Field(Path("data"), description="a folder")
     media: MediaSettings = MediaSettings()
     rooms: RoomsSettings = RoomsSettings()
+    turn: TurnSettings = Field(TurnSettings(), description="urls and secret, or none of them")
     log: LogSettings = LogSettings()
     otel: OtelSettings = OtelSettings()
 

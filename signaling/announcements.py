@@ -36,7 +36,7 @@ def welcome(
         "mode": mode,
         "participants": [_person(p) for p in participants],
         "tracks": [t.to_json() for t in tracks],
-        "iceServers": [dict(server) for server in settings.ice_servers],
+        "iceServers": settings.ice_servers_for(newcomer.id),
         "limits": {
             "participants": settings.max_participants,
             "messageBytes": settings.message_bytes,

@@ -1,4 +1,4 @@
-"""The HTTP side of rooms: POST /rooms and GET /ws/{roomId}."""
+"""The HTTP side of rooms: POST /rooms, GET /ws/{roomId} and GET /ice-servers."""
 
 from __future__ import annotations
 
@@ -60,6 +60,14 @@ async def create_room(request: web.Request) -> web.Response:
     except TooManyRooms as error:
         raise ApiError(503, "too_many_rooms", str(error)) from error
     return web.json_response({"roomId": room.id, "wsUrl": _ws_url(request, room.id)})
+
+
+@routes.get("/ice-servers")
+async def ice_servers(request: web.Request) -> web.Response:
+    # Not for everybody: a relay that anyone may use is soon used for anything.
+    identity = require_identity(request)
+    servers = request.app[ROOMS].settings.ice_servers_for(f"user-{identity.user_id}")
+    return web.json_response({"iceServers": servers}, headers={"Cache-Control": "no-store"})
 
 
 @routes.get("/ws/{roomId}")

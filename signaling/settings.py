@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from signaling.turn import TurnServer
+
 RoomMode = Literal["p2p", "sfu", "auto"]
 """What a room is made with; `auto` is p2p up to `RoomSettings.p2p_limit` participants, then SFU."""
 Mode = Literal["p2p", "sfu"]
@@ -33,6 +35,8 @@ class RoomSettings:
     """Whether people without an account may join rooms that exist."""
     ice_servers: tuple[Mapping[str, object], ...] = ()
     """Handed to clients as they are: RTCIceServer dictionaries (W3C WebRTC 1.0, section 4.2.4)."""
+    turn: TurnServer | None = None
+    """Handed to each client with credentials of its own that expire."""
     allowed_origins: tuple[str, ...] = ()
     """Origins besides the server's own whose pages may connect; "*" allows every page."""
 
@@ -71,6 +75,11 @@ class RoomSettings:
     """Seconds that a room outlives its last participant: a guest who lost the network finds it again."""
     sweep_interval: float = 1.0
     """Seconds between two looks for participants and rooms whose time is over."""
+
+    def ice_servers_for(self, name: str) -> list[dict[str, object]]:
+        """Return the RTCIceServer dictionaries for a client of that name, with fresh credentials."""
+        servers = [dict(server) for server in self.ice_servers]
+        return [*servers, self.turn.for_client(name)] if self.turn is not None else servers
 
     @property
     def outbox_bytes(self) -> int:

@@ -164,6 +164,17 @@ def test_ice_servers_are_json_in_a_variable(load):
     ]
 
 
+def test_a_turn_server(load):
+    settings = load(TURN_URLS="turn:t:3478?transport=udp, turns:t:5349", TURN_SECRET="x" * 16, TURN_TTL="1h")
+    server = settings.turn.server
+    assert (server.urls, server.secret, server.ttl) == (
+        ("turn:t:3478?transport=udp", "turns:t:5349"),
+        "x" * 16,
+        3600,
+    )
+    assert load().turn.server is None
+
+
 def test_the_command_line_goes_before_the_environment(load):
     settings = load(overrides=[Override("--addr", ("server", "addr"), ":9")], SERVER_ADDR=":8")
     assert settings.server.addr == ":9"
@@ -226,6 +237,7 @@ def test_which_database(load, environ, yaml, url):
             {"ROOMS_ICE_SERVERS": "[{}]"},
             "ROOMS_ICE_SERVERS (rooms.ice_servers.0.urls) is missing: it must be URLs",
         ),
+        ({"TURN_URLS": "stun:a", "TURN_SECRET": "x" * 16}, 'TURN_URLS is "stun:a": it must be URLs such as'),
         ({"LOG_LEVEL": "loud"}, 'LOG_LEVEL is "loud": it must be debug, info, warning or error'),
         (
             {"OTEL_EXPORTER_OTLP_ENDPOINT": "tempo"},
@@ -241,6 +253,8 @@ def test_a_bad_variable_is_named_with_its_value_and_what_is_allowed(load, enviro
     ("environ", "name"),
     [
         ({"AUTH_SECRET": "short-hidden"}, "AUTH_SECRET"),
+        ({"TURN_SECRET": "hidden", "TURN_URLS": "turn:t"}, "TURN_SECRET"),
+        ({"TURN_SECRET": "hidden-hidden-hidden"}, "turn"),
         ({"DATABASE_URL": "mysql://me:hidden@db/x"}, "DATABASE_URL"),
         ({"DATABASE_URL": "hidden"}, "DATABASE_URL"),
         ({"DATABASE_URL": "sqlite:///:memory:?hidden"}, "DATABASE_URL"),
