@@ -9,10 +9,14 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
+from yarl import URL
+
 from auth.database import create_engine
 from chatter.app import version
 from chatter.data import DataFolder
 from chatter.database_url import DATABASE_ERRORS, unusable
+from chatter.doctor.examine import examine
+from chatter.doctor.finding import lines, summary
 from chatter.errors import SettingsError, StartError
 from chatter.loader import DEFAULT_CONFIG_PATH, Override, load_settings
 from chatter.server import serve
@@ -32,6 +36,7 @@ examples:
                                               behind NAT: tell clients the address that they reach
   DATABASE_URL=postgresql://me:secret@db/chatter chatter migrate up
                                               prepare a PostgreSQL database
+  chatter doctor                              say why a call may not work, and what to change
   chatter bot --help                          play a file into a room, or record one
 
 Settings come from the YAML file at CONFIG_PATH ({DEFAULT_CONFIG_PATH}) and from environment variables, which
@@ -94,12 +99,36 @@ def make_parser(with_bot: bool = False) -> argparse.ArgumentParser:
     )
     migrating.set_defaults(run=run_migrate)
 
+    doctoring = commands.add_parser(
+        "doctor",
+        help="look at a server and say what to change",
+        description=(
+            "Look at the port, the announced address, STUN, TURN, the database, the clock, the certificate "
+            "and the limits of this machine, with the settings that `chatter serve` would use, and print for "
+            "each fault what to change. It changes nothing. Exits with 1 where something has to be mended."
+        ),
+        epilog="examples:\n  chatter doctor\n  chatter doctor --url https://chat.example.com\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    doctoring.add_argument("--url", type=_url, help="where browsers find the server, with its proxy")
+    doctoring.set_defaults(run=run_doctor)
+
     bot = commands.add_parser("bot", help="join a room without a browser: play a file, or record")
     if with_bot:
         bots_cli = importlib.import_module("bots.cli")
         bots_cli.add_arguments(bot)
         bot.set_defaults(run=bots_cli.run)
     return parser
+
+
+def run_doctor(args: argparse.Namespace) -> int:
+    """Look at everything and print what was found. Return 1 where something has to be mended."""
+    settings = _settings(os.environ)
+    findings = asyncio.run(examine(settings, args.url))
+    for line in lines(findings):
+        print(line)
+    print(summary(findings))
+    return FAILED if any(finding.level == "fault" for finding in findings) else 0
 
 
 def run_serve(args: argparse.Namespace) -> int:
@@ -148,6 +177,13 @@ async def migrate(settings: Settings, step: str) -> list[str]:
         raise unusable(url, exc) from None
     finally:
         await engine.dispose()
+
+
+def _url(text: str) -> str:
+    url = URL(text)
+    if url.scheme not in ("http", "https") or not url.host:
+        raise argparse.ArgumentTypeError(f"{text!r} should be a URL such as https://chat.example.com")
+    return text
 
 
 def _settings(environ: Mapping[str, str], overrides: Sequence[Override] = ()) -> Settings:

@@ -45,6 +45,30 @@ def read_binding_request(data: bytes) -> BindingRequest | Drop:
     return BindingRequest(message, local_ufrag)
 
 
+def answer_stranger(data: bytes, address: Address) -> bytes | None:
+    """Return the answer to a plain binding request (RFC 8489 section 2): who asks learns its own address, and
+    that the port is open. None for anything else, and for a request that is shorter than the answer, so that
+    nobody can have another address sent more than they sent.
+    """
+    try:
+        request = stun.parse_message(data)
+    except (ValueError, struct.error):
+        return None
+    if request.message_class is not stun.Class.REQUEST or request.message_method is not stun.Method.BINDING:
+        return None
+    if "USERNAME" in request.attributes:
+        return None
+    answer = bytes(
+        stun.Message(
+            stun.Method.BINDING,
+            stun.Class.RESPONSE,
+            transaction_id=request.transaction_id,
+            attributes={"XOR-MAPPED-ADDRESS": address},
+        )
+    )
+    return answer if len(answer) <= len(data) else None
+
+
 @dataclass(frozen=True, slots=True)
 class CheckResult:
     """What a verified check comes to."""

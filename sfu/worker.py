@@ -13,7 +13,7 @@ from sfu import reports
 from sfu.config import MediaConfig
 from sfu.errors import MediaError
 from sfu.events import Event
-from sfu.ice import BindingRequest, CheckResult, read_binding_request
+from sfu.ice import BindingRequest, CheckResult, answer_stranger, read_binding_request
 from sfu.identifiers import Identifiers
 from sfu.offer import Answer, Offer
 from sfu.plane.interface import Address, Drop, Plane, Punt, PuntKind, SrtpKeys
@@ -228,7 +228,11 @@ class Worker:
     def _handle_stun(self, punt: Punt, now: float) -> None:
         request = read_binding_request(punt.data)
         if not isinstance(request, BindingRequest):
-            self._plane.drop(request)
+            answer = answer_stranger(punt.data, punt.address) if punt.address is not None else None
+            if answer is not None and punt.address is not None:
+                self._plane.send(answer, punt.address)
+            else:
+                self._plane.drop(request)
             return
         connection = self._by_ufrag.get(request.local_ufrag)
         if connection is None or punt.address is None:

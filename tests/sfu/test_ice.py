@@ -5,7 +5,14 @@ from aioice import stun
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfu.ice import MAX_ADDRESSES, BindingRequest, CheckResult, IceAgent, read_binding_request
+from sfu.ice import (
+    MAX_ADDRESSES,
+    BindingRequest,
+    CheckResult,
+    IceAgent,
+    answer_stranger,
+    read_binding_request,
+)
 from sfu.plane.interface import Drop
 
 UFRAG, PWD = "server01", "p" * 24
@@ -133,3 +140,44 @@ def test_no_datagram_raises(noise, position, byte):
     data[position % len(data)] = byte
     read_binding_request(bytes(data))
     read_binding_request(bytes(data[:position]))
+
+
+def plain(software="x" * 40, *, kind=stun.Class.REQUEST, **attributes):
+    attributes |= {"SOFTWARE": software} if software else {}
+    return bytes(stun.Message(stun.Method.BINDING, kind, attributes=attributes))
+
+
+@pytest.mark.parametrize("address", [HOME, ("2001:db8::7", 6000)])
+def test_a_stranger_learns_its_address(address):
+    answer = stun.parse_message(answer_stranger(plain(), address))
+    assert answer.message_class is stun.Class.RESPONSE
+    assert answer.attributes["XOR-MAPPED-ADDRESS"] == address
+
+
+def test_a_stranger_is_known_by_the_transaction():
+    request = plain()
+    answer = answer_stranger(request, HOME)
+    assert stun.parse_message(answer).transaction_id == stun.parse_message(request).transaction_id
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        # Shorter than the answer: a forged sender would be sent more than was sent in its name.
+        plain(""),
+        plain("x" * 4),
+        plain(kind=stun.Class.INDICATION),
+        plain(USERNAME="a:b"),
+        check_bytes(),
+        b"",
+        bytes(20),
+    ],
+)
+def test_nobody_else_is_answered(data):
+    assert answer_stranger(data, HOME) is None
+
+
+@given(st.binary(max_size=200))
+def test_no_stranger_is_sent_more_than_it_sent(data):
+    answer = answer_stranger(data, HOME)
+    assert answer is None or len(answer) <= len(data)
