@@ -59,6 +59,9 @@ class CallMetrics(Collector):
         yield _counter(
             "chatter_media_drops", "Datagrams and packets that went no further", "reason", server.drops()
         )
+        yield _counter(
+            "chatter_data_messages", "Data messages by what became of them", "outcome", server.data_counts()
+        )
 
 
 def _counter(name: str, documentation: str, label: str, values: dict[str, int]) -> CounterMetricFamily:

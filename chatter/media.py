@@ -21,6 +21,7 @@ class AppMedia:
         self._config = config
         self._server: MediaServer | None = None
         self._callbacks: list[Callable[[Event], None]] = []
+        self._may_send_data: Callable[[str, str], bool] | None = None
 
     @property
     def server(self) -> MediaServer:
@@ -41,12 +42,18 @@ class AppMedia:
             ) from None
         for callback in self._callbacks:
             self._server.on_event(callback)
+        if self._may_send_data is not None:
+            self._server.permit_data(self._may_send_data)
         yield
         await self._server.close()
 
     def on_event(self, callback: Callable[[Event], None]) -> None:
         """Register the one who is told of events, before the start."""
         self._callbacks.append(callback)
+
+    def permit_data(self, may_send: Callable[[str, str], bool]) -> None:
+        """See MediaServer; before the start."""
+        self._may_send_data = may_send
 
     def offer(self, room_id: str, participant_id: str, offer: Offer, *, local: bool = False) -> Answer:
         """See MediaServer."""

@@ -29,6 +29,12 @@ class MediaConfig:
     max_media_lines: int = 256
     """m-lines in one offer."""
     max_transports: int = 2_000
+    max_data_message: int = 65_536
+    """Bytes of a data message, its header line included."""
+    data_messages: int = 100
+    """Data messages per second that a participant may send."""
+    data_bytes: int = 131_072
+    """Bytes of data messages per second that a participant may send."""
     consent_timeout: float = 30.0
     """Seconds without a verified check until a transport is closed (RFC 7675 section 5.1)."""
     connect_timeout: float = 30.0

@@ -58,4 +58,17 @@ class TransportClosed:
     reason: str
 
 
-Event = TrackPublished | TrackUnpublished | TransportConnected | TransportClosed
+@dataclass(frozen=True, slots=True)
+class DataRefused:
+    """A participant's data message was not delivered, or not to everybody it named.
+
+    `code` is one of docs/protocol.md's error codes; told at most once a second for each.
+    """
+
+    room_id: str
+    participant_id: str
+    code: str
+    message: str
+
+
+Event = TrackPublished | TrackUnpublished | TransportConnected | TransportClosed | DataRefused

@@ -78,7 +78,7 @@ class MediaLine:
 
 @dataclass(frozen=True, slots=True)
 class OtherLine:
-    """An m-line that is neither audio nor video; the answer gives it port 0."""
+    """An m-line of something that the server does not speak; the answer gives it port 0."""
 
     index: int
     """Position among the m-lines of the offer, from 0."""
@@ -87,6 +87,19 @@ class OtherLine:
     media: str
     protocol: str
     formats: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DataLine:
+    """The m-line of the SCTP association that carries data channels (RFC 8841)."""
+
+    index: int
+    """Position among the m-lines of the offer, from 0."""
+    mid: str
+    protocol: str
+    sctp_port: int
+    max_message_size: int
+    """Bytes of the largest message that the client takes; 0 where it sets no limit (RFC 8841 section 6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +113,11 @@ class RemoteParameters:
     bundle: tuple[str, ...]
     """The mids of the BUNDLE group, in its order."""
     media: tuple[MediaLine, ...]
-    """One for each m-line of the offer, audio and video; the rest are in `others`."""
+    """One for each m-line of the offer, audio and video; the rest are `data` and in `others`."""
     others: tuple[OtherLine, ...] = ()
-    """The m-lines that are neither audio nor video, such as data channels."""
+    """The m-lines that are neither audio nor video nor `data`."""
+    data: DataLine | None = None
+    """The m-line of the data channels; None where the offer has none that can be answered."""
     extmap_allow_mixed: bool = False
     """RFC 8285 section 6: one- and two-byte header extensions may be mixed on every accepted line."""
 
@@ -118,6 +133,8 @@ class LocalParameters:
     """(IP address, UDP port) of each host candidate, the preferred one first."""
     session_id: int
     session_version: int
+    max_message_size: int
+    """Bytes of the largest message that the server takes on a data channel."""
 
 
 @dataclass(frozen=True, slots=True)

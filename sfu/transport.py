@@ -55,7 +55,10 @@ class Transport:
         self._session_version = 0
 
     def local_parameters(
-        self, fingerprints: tuple[tuple[str, str], ...], candidates: tuple[tuple[str, int], ...]
+        self,
+        fingerprints: tuple[tuple[str, str], ...],
+        candidates: tuple[tuple[str, int], ...],
+        max_message_size: int,
     ) -> LocalParameters:
         """For the next answer: its session version is one higher each time (RFC 8829 section 5.3.2)."""
         self._session_version += 1
@@ -66,6 +69,7 @@ class Transport:
             candidates=candidates,
             session_id=self._session_id,
             session_version=self._session_version,
+            max_message_size=max_message_size,
         )
 
     def expired(self, now: float, config: MediaConfig) -> str | None:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from sfu import reports
 from sfu.config import MediaConfig
+from sfu.data import DataRelay, SendOutcome
 from sfu.errors import MediaError
 from sfu.events import Event
 from sfu.ice import BindingRequest, CheckResult, answer_stranger, read_binding_request
@@ -21,10 +22,11 @@ from sfu.router import Router
 from sfu.stats import JoinMarks, RoomStats, join_marks, room_stats
 from sfu.transport import Transport
 from sfu.wire import rtcp
+from sfu.wire.envelope import Message
 
 
 class DtlsSide(Protocol):
-    """What does the DTLS of the transports."""
+    """What does the DTLS of the transports, and the SCTP on top of it."""
 
     @property
     def fingerprints(self) -> tuple[tuple[str, str], ...]:
@@ -32,6 +34,12 @@ class DtlsSide(Protocol):
 
     def opened(self, transport: Transport) -> None:
         """Await a handshake from the client, and tell `connected` or `dtls_closed` of its end."""
+
+    def negotiated(self, transport: Transport) -> None:
+        """An offer was answered: data channels may have come or gone (`transport.remote.data`)."""
+
+    def send_data(self, transport: Transport, message: Message, lossy: bool) -> SendOutcome:
+        """Queue a data message to the client."""
 
     def received(self, transport: Transport, datagram: bytes) -> bool:
         """A DTLS datagram came. False where it had to be dropped, as too many wait."""
@@ -66,6 +74,7 @@ class Worker:
         self._dtls = dtls
         self._identifiers = identifiers
         self._emit = emit
+        self.data = DataRelay(config, dtls, emit)
         self._routers: dict[str, Router] = {}
         self._by_row: dict[int, _Connection] = {}
         self._by_ufrag: dict[str, _Connection] = {}
@@ -102,6 +111,7 @@ class Worker:
                 emit=self._emit,
             )
         answer = router.offer(participant_id, offer, candidates, now)
+        self._dtls.negotiated(router.transports[participant_id])
         self._request_keyframes(router, now)
         return answer
 
@@ -173,6 +183,7 @@ class Worker:
         connection = self._by_row.pop(transport.row)
         for ufrag in connection.ufrags:
             del self._by_ufrag[ufrag]
+        self.data.closed(transport)
         self._dtls.closed(transport)
         router = connection.router
         if not router.transports:
@@ -290,6 +301,13 @@ class Worker:
         connection = self._by_row.get(transport.row)
         if connection is not None:
             connection.router.close_transport(transport.participant_id, reason, now)
+
+    def data_received(self, transport: Transport, message: Message, lossy: bool, now: float) -> None:
+        """A data message came from the client."""
+        connection = self._by_row.get(transport.row)
+        if connection is not None:
+            router = connection.router
+            self.data.received(router.room_id, router.transports, transport, message, lossy, now)
 
     # Time
 

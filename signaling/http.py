@@ -16,7 +16,7 @@ from auth.http import require_identity
 from auth.tokens import AccessTokens, TokenError
 from signaling.closing import Refused
 from signaling.entry import Admission, Entry
-from signaling.media import MediaServer, SfuNegotiator, deliver
+from signaling.media import MediaServer, SfuNegotiator, deliver, may_send_data
 from signaling.rooms import Account, Rooms, TooManyRooms
 from signaling.settings import ROOM_MODES, RoomMode, RoomSettings
 from signaling.websocket import Connection, Connections
@@ -42,6 +42,7 @@ def setup(
     rooms = Rooms(settings, media=SfuNegotiator(media) if media is not None else None)
     if media is not None:
         media.on_event(lambda event: deliver(event, rooms))
+        media.permit_data(lambda room_id, client_id: may_send_data(rooms, room_id, client_id))
     app[ROOMS] = rooms
     app[ROOM_TOKENS] = tokens
     app[CONNECTIONS] = Connections()

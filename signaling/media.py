@@ -6,7 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from sfu.errors import MediaError
-from sfu.events import Event, TrackPublished, TrackUnpublished, TransportClosed, TransportConnected
+from sfu.events import (
+    DataRefused,
+    Event,
+    TrackPublished,
+    TrackUnpublished,
+    TransportClosed,
+    TransportConnected,
+)
 from sfu.offer import Answer as SfuAnswer
 from sfu.offer import Offer
 from signaling.messages import ProtocolError
@@ -29,6 +36,9 @@ class MediaServer(Protocol):
 
     def close_room(self, room_id: str) -> None:
         """Idempotent."""
+
+    def permit_data(self, may_send: Callable[[str, str], bool]) -> None:
+        """Have `may_send(room_id, participant_id)` asked for every data message."""
 
     def on_event(self, callback: Callable[[Event], None]) -> None:
         """Register the one who is told of events."""
@@ -73,6 +83,12 @@ class SfuNegotiator:
         self._server.close_room(room_id)
 
 
+def may_send_data(rooms: Rooms, room_id: str, participant_id: str) -> bool:
+    """Whether a participant may send data messages: the room decides."""
+    room = rooms.get(room_id)
+    return room is not None and room.may_send_data(participant_id)
+
+
 def deliver(event: Event, rooms: Rooms) -> None:
     """Tell the room what happened in the SFU. An event of a room that has gone tells nobody."""
     room = rooms.get(event.room_id)
@@ -89,5 +105,7 @@ def deliver(event: Event, rooms: Rooms) -> None:
                     room.track_unpublished(event.participant_id, known)
         case TransportConnected():
             room.media_connected(event.participant_id)
+        case DataRefused():
+            room.data_refused(event.participant_id, event.code, event.message)
         case TransportClosed():
             room.media_closed(event.participant_id, event.reason)

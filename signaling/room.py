@@ -186,6 +186,16 @@ class Room:
         if participant is not None and reason not in _OWN_DOING:
             self._tell_media(participant, announcements.media_closed(reason))
 
+    def may_send_data(self, participant_id: str) -> bool:
+        """Whether a participant may send data messages through the media server; asked for each one."""
+        return participant_id in self._participants
+
+    def data_refused(self, participant_id: str, code: str, message: str) -> None:
+        """A participant's data message was not delivered."""
+        participant = self._participants.get(participant_id)
+        if participant is not None:
+            self._tell(participant, announcements.error(code, message, request="data"))
+
     # How it is done.
 
     def _first_mode(self) -> Mode:

@@ -8,7 +8,15 @@ from collections.abc import Collection, Iterator, Mapping
 
 from sfu.negotiation.codecs import codec_attributes
 from sfu.negotiation.extensions import extension_attribute
-from sfu.parameters import Direction, LocalParameters, MediaLine, OtherLine, Outgoing, RemoteParameters
+from sfu.parameters import (
+    DataLine,
+    Direction,
+    LocalParameters,
+    MediaLine,
+    OtherLine,
+    Outgoing,
+    RemoteParameters,
+)
 from sfu.wire.sdp import Attribute, Lines, MediaDescription, Origin, SessionDescription
 
 # The type preference of a host candidate (RFC 8445 section 5.1.2.2).
@@ -18,6 +26,8 @@ _COMPONENT = 1
 # RFC 8830 section 2: what an msid may not contain is written as -.
 _NOT_MSID = re.compile(r"[^!#$%&'*+\-.0-9A-Z^_`a-z{|}~]")
 _MAX_MSID_LENGTH = 64
+# Of the one association that a transport may have; what all browsers use.
+SCTP_PORT = 5000
 _NO_CONNECTION: Lines = (("c", "IN IP4 0.0.0.0"),)
 
 
@@ -34,15 +44,21 @@ def write_answer(
     where one of them names a line that was rejected or on which the client does not send or receive.
     """
     _check(remote, publishes, outgoing)
-    lines: list[MediaLine | OtherLine] = [*remote.media, *remote.others]
+    lines: list[MediaLine | DataLine | OtherLine] = [*remote.media, *remote.others]
     accepted = {line.mid for line in remote.media if not line.rejected}
+    if remote.data is not None:
+        lines.append(remote.data)
+        accepted.add(remote.data.mid)
     bundle = [mid for mid in remote.bundle if mid in accepted]
-    media = [
-        _accepted(line, local, line.mid == bundle[0], line.mid in publishes, outgoing.get(line.mid))
-        if isinstance(line, MediaLine) and not line.rejected
-        else _rejected(line)
-        for line in sorted(lines, key=lambda line: line.index)
-    ]
+    media: list[MediaDescription] = []
+    for line in sorted(lines, key=lambda line: line.index):
+        tagged = bool(bundle) and line.mid == bundle[0]
+        if isinstance(line, DataLine):
+            media.append(_data(line, local, tagged))
+        elif isinstance(line, OtherLine) or line.rejected:
+            media.append(_rejected(line))
+        else:
+            media.append(_accepted(line, local, tagged, line.mid in publishes, outgoing.get(line.mid)))
     return str(
         SessionDescription(
             origin=Origin(session_id=local.session_id, session_version=local.session_version),
@@ -95,6 +111,26 @@ def _accepted(
         attributes.extend(candidate_attributes(local.candidates))
     return MediaDescription(
         line.kind, port, line.protocol, payload_types, lines=connection, attributes=tuple(attributes)
+    )
+
+
+def _data(line: DataLine, local: LocalParameters, tagged: bool) -> MediaDescription:
+    """Return the m-line of the data channels (RFC 8841 section 10.3)."""
+    connection, port = _default_candidate(local)
+    attributes = [
+        Attribute("mid", line.mid),
+        Attribute("sctp-port", str(SCTP_PORT)),
+        Attribute("max-message-size", str(local.max_message_size)),
+    ]
+    if tagged:
+        attributes.extend(candidate_attributes(local.candidates))
+    return MediaDescription(
+        "application",
+        port,
+        line.protocol,
+        ("webrtc-datachannel",),
+        lines=connection,
+        attributes=tuple(attributes),
     )
 
 

@@ -12,8 +12,9 @@ from sfu.negotiation.codecs import read_codecs
 from sfu.negotiation.extensions import BundledIds, read_extensions
 from sfu.negotiation.sources import assign_sources
 from sfu.negotiation.streams import read_streams
-from sfu.parameters import Direction, Kind, MediaLine, OtherLine, RemoteParameters, Source
+from sfu.parameters import DataLine, Direction, Kind, MediaLine, OtherLine, RemoteParameters, Source
 from sfu.wire.sdp import (
+    Attribute,
     Attributes,
     MediaDescription,
     SdpError,
@@ -25,6 +26,10 @@ from sfu.wire.sdp import (
 )
 
 _PROTOCOL = "UDP/TLS/RTP/SAVPF"
+_DATA_PROTOCOLS = ("UDP/DTLS/SCTP", "TCP/DTLS/SCTP")
+# RFC 8841 section 6: where the client names no size.
+_DEFAULT_MESSAGE_SIZE = 65_536
+_DIGITS = re.compile(r"[0-9]{1,20}")
 _KINDS: dict[str, Kind] = {"audio": "audio", "video": "video"}
 _DIRECTIONS: tuple[Direction, ...] = ("sendrecv", "sendonly", "recvonly", "inactive")
 
@@ -94,13 +99,15 @@ def _read(session: SessionDescription, config: MediaConfig) -> RemoteParameters:
         if section.description.media in _KINDS
     )
     _check_ssrcs(media)
+    data = next((line for section in sections if (line := _read_data(section, bundle))), None)
     others = tuple(
         OtherLine(s.index, s.mid, s.description.media, s.description.protocol, s.description.formats)
         for s in sections
-        if s.description.media not in _KINDS
+        if s.description.media not in _KINDS and (data is None or s.index != data.index)
     )
     accepted = [line for line in media if not line.rejected]
-    transport = _transport_attributes(session, sections, bundle, {line.mid for line in accepted})
+    mids = {line.mid for line in accepted} | ({data.mid} if data is not None else set())
+    transport = _transport_attributes(session, sections, bundle, mids)
     ufrag, pwd = _read_ice(transport)
     fingerprints = _read_fingerprints(transport)
     _check_setup(transport)
@@ -111,6 +118,7 @@ def _read(session: SessionDescription, config: MediaConfig) -> RemoteParameters:
         bundle=bundle,
         media=media,
         others=others,
+        data=data,
         extmap_allow_mixed=bool(accepted) and all(line.extmap_allow_mixed for line in accepted),
     )
 
@@ -203,6 +211,37 @@ def _read_line(
         protocol=description.protocol,
         formats=description.formats,
     )
+
+
+def _read_data(section: _Section, bundle: tuple[str, ...]) -> DataLine | None:
+    """Return the line if it offers data channels in a form that can be answered."""
+    description = section.description
+    if (
+        description.media != "application"
+        or description.protocol not in _DATA_PROTOCOLS
+        or "webrtc-datachannel" not in description.formats
+        or section.port_is_zero
+        or section.mid not in bundle
+    ):
+        return None
+    port = first(description.attributes, "sctp-port")
+    if port is None:
+        return None
+    size = first(description.attributes, "max-message-size")
+    return DataLine(
+        index=section.index,
+        mid=section.mid,
+        protocol=description.protocol,
+        sctp_port=_number(port, 1, 65_535),
+        max_message_size=_number(size, 0, (1 << 64) - 1) if size is not None else _DEFAULT_MESSAGE_SIZE,
+    )
+
+
+def _number(attribute: Attribute, lowest: int, highest: int) -> int:
+    text = attribute.value or ""
+    if _DIGITS.fullmatch(text) is None or not lowest <= int(text) <= highest:
+        raise attribute.error(f"a number from {lowest} to {highest}")
+    return int(text)
 
 
 def _read_direction(session: Attributes, media: Attributes) -> Direction:

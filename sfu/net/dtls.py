@@ -1,4 +1,4 @@
-"""DTLS of one transport, by aiortc. Every private name of aiortc that Chatter uses is in this file.
+"""DTLS of one transport, by aiortc. The SFU uses its private names here and in net/sctp.py alone.
 
 tests/sfu/net/test_dtls.py fails when one of them changes.
 """
@@ -24,8 +24,8 @@ from OpenSSL import SSL
 
 from sfu.plane.interface import SrtpKeys, SrtpProfile
 
-# A handshake flight is some datagrams; more than this in the queue is a flood.
-MAX_QUEUED_DATAGRAMS = 32
+# A handshake flight is some datagrams, a data message of the largest size 56; more in the queue is a flood.
+MAX_QUEUED_DATAGRAMS = 128
 
 # Cheapest per packet first; the server's order decides (RFC 5764 section 4.1.2).
 PROFILES = (SrtpProfile.AEAD_AES_128_GCM, SrtpProfile.AEAD_AES_256_GCM, SrtpProfile.AES128_CM_SHA1_80)
@@ -144,6 +144,11 @@ class DtlsEndpoint:
         self._on_closed = on_closed
         self._stopped = False
         self._task = asyncio.create_task(self._run(), name="dtls")
+
+    @property
+    def transport(self) -> RTCDtlsTransport:
+        """What SCTP runs on, once it is connected."""
+        return self._dtls
 
     def receive(self, datagram: bytes) -> bool:
         """Take a datagram from the peer. False where the queue is full and it was dropped."""

@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING, cast
 import structlog
 
 from sfu.config import MediaConfig
+from sfu.data import SendOutcome
 from sfu.events import Event
 from sfu.identifiers import Identifiers
 from sfu.net.addresses import host_candidates, interface_addresses
 from sfu.net.dtls import Certificate, DtlsEndpoint
 from sfu.net.port import MediaPort, NativePort, PythonPort
+from sfu.net.sctp import DataAssociation
 from sfu.offer import Answer, Offer
 from sfu.plane import create_plane
-from sfu.plane.interface import SrtpKeys
+from sfu.plane.interface import Drop, SrtpKeys
 from sfu.plane.reference import ReferencePlane
 from sfu.stats import JoinMarks, RoomStats
 from sfu.transport import Transport
+from sfu.wire.envelope import Message
 from sfu.worker import Worker
 
 if TYPE_CHECKING:
@@ -50,6 +53,7 @@ class MediaServer:
         self._loop = asyncio.get_running_loop()
         self._certificate = Certificate()
         self._endpoints: dict[int, DtlsEndpoint] = {}
+        self._associations: dict[int, DataAssociation] = {}
         self._stopping: set[asyncio.Task[None]] = set()
         self._listeners: list[Callable[[Event], None]] = []
         self._events: deque[Event] = deque()
@@ -109,6 +113,14 @@ class MediaServer:
         self._worker.close_room(room_id, self._loop.time())
         self._flush()
 
+    def permit_data(self, may_send: Callable[[str, str], bool]) -> None:
+        """Have `may_send(room_id, participant_id)` asked for every data message. Without it all may send."""
+        self._worker.data.may_send = may_send
+
+    def data_counts(self) -> dict[str, int]:
+        """Data messages since the start by what became of them (see DataRelay.counts)."""
+        return dict(self._worker.data.counts)
+
     def stats(self, room_id: str) -> RoomStats | None:
         """The counters of a room at this moment; None where it has no media."""
         return self._worker.stats(room_id)
@@ -135,6 +147,7 @@ class MediaServer:
         return {
             **self._worker.sizes(),
             "dtls_endpoints": len(self._endpoints),
+            "data_associations": len(self._associations),
             "dtls_endings": len(self._stopping),
         }
 
@@ -170,9 +183,41 @@ class MediaServer:
 
     def closed(self, transport: Transport) -> None:
         endpoint = self._endpoints.pop(transport.row)
-        task = self._loop.create_task(endpoint.stop(), name="dtls-stop")
+        self._end(self._associations.pop(transport.row, None), endpoint)
+
+    def negotiated(self, transport: Transport) -> None:
+        line = transport.remote.data
+        association = self._associations.get(transport.row)
+        if association is not None and (line is None or line.mid != association.mid):
+            self._end(self._associations.pop(transport.row))
+            association = None
+        if association is None and line is not None and transport.connected:
+            self._associations[transport.row] = DataAssociation(
+                self._endpoints[transport.row].transport,
+                line,
+                on_message=lambda message, lossy: self._data_received(transport, message, lossy),
+                on_malformed=lambda: self._worker.drop(Drop.MALFORMED_SCTP),
+            )
+
+    def send_data(self, transport: Transport, message: Message, lossy: bool) -> SendOutcome:
+        association = self._associations.get(transport.row)
+        return association.send(message, lossy) if association is not None else SendOutcome.NO_CHANNEL
+
+    def _end(self, *parts: DataAssociation | DtlsEndpoint | None) -> None:
+        """Stop what a transport had, in this order."""
+
+        async def stop() -> None:
+            for part in parts:
+                if part is not None:
+                    await part.stop()
+
+        task = self._loop.create_task(stop(), name="dtls-stop")
         self._stopping.add(task)
         task.add_done_callback(self._stopping.discard)
+
+    def _data_received(self, transport: Transport, message: Message, lossy: bool) -> None:
+        self._worker.data_received(transport, message, lossy, self._loop.time())
+        self._flush()
 
     def _send_dtls(self, transport: Transport, data: bytes) -> None:
         self._worker.send_dtls(transport, data)
@@ -180,6 +225,8 @@ class MediaServer:
 
     def _connected(self, transport: Transport, keys: SrtpKeys) -> None:
         self._worker.connected(transport, keys, self._loop.time())
+        if not transport.closed:
+            self.negotiated(transport)
         self._flush()
 
     def _dtls_closed(self, transport: Transport, reason: str) -> None:

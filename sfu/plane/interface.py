@@ -47,6 +47,8 @@ class Drop(enum.StrEnum):
     STUN_INTEGRITY = "stun_integrity"
     STUN_UNEXPECTED = "stun_unexpected"
     DTLS_QUEUE_FULL = "dtls_queue_full"
+    MALFORMED_SCTP = "malformed_sctp"
+    """A packet of a data channel's association that was refused, or one channel or stream too many."""
     # A packet on one route; the first of these that applies, in this order.
     ROUTE_PAUSED = "route_paused"
     NO_PAYLOAD_TYPE = "no_payload_type"

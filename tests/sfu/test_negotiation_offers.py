@@ -9,7 +9,7 @@ import pytest
 from sfu.config import MediaConfig
 from sfu.negotiation import read_offer
 from sfu.negotiation.extensions import MID, REPAIRED_RTP_STREAM_ID, RTP_STREAM_ID
-from sfu.parameters import Codec, HeaderExtension, OtherLine
+from sfu.parameters import Codec, DataLine, HeaderExtension
 from sfu.wire import sdp
 from tests.sfu.offers import (
     ABS_SEND_TIME,
@@ -179,16 +179,70 @@ def test_fingerprints() -> None:
 @pytest.mark.parametrize("browser", ["aiortc", "chromium", "firefox"])
 def test_data_channels_are_kept_apart(browser: str) -> None:
     remote = read(f"{browser}-datachannel")
-    assert remote.others == (OtherLine(2, "2", "application", "UDP/DTLS/SCTP", ("webrtc-datachannel",)),)
+    size = 1073741823 if browser == "firefox" else 262144
+    assert remote.data == DataLine(2, "2", "UDP/DTLS/SCTP", 5000, size)
+    assert remote.others == ()
     assert [line.mid for line in remote.media] == ["0", "1"]
     assert answer(remote).media[2] == sdp.MediaDescription(
         "application",
-        0,
+        10000,
         "UDP/DTLS/SCTP",
         ("webrtc-datachannel",),
-        lines=(("c", "IN IP4 0.0.0.0"),),
-        attributes=(sdp.Attribute("mid", "2"), sdp.Attribute("inactive")),
+        lines=(("c", "IN IP4 192.0.2.1"),),
+        attributes=(
+            sdp.Attribute("mid", "2"),
+            sdp.Attribute("sctp-port", "5000"),
+            sdp.Attribute("max-message-size", "65536"),
+        ),
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("m=application 36624", "m=application 0"),
+        ("UDP/DTLS/SCTP webrtc-datachannel", "DTLS/SCTP 5000"),
+        ("webrtc-datachannel", "bfcp"),
+        ("a=sctp-port:5000\r\n", ""),
+        ("a=group:BUNDLE 0 1 2", "a=group:BUNDLE 0 1"),
+    ],
+)
+def test_data_channels_that_cannot_be_answered_are_rejected(before: str, after: str) -> None:
+    text = load("chromium-datachannel")
+    assert before in text
+    remote = read_offer(text.replace(before, after), config=CONFIG)
+    assert remote.data is None
+    assert [line.index for line in remote.others] == [2]
+    assert answer(remote).media[2].port == 0
+
+
+def test_of_two_lines_of_data_channels_the_first_is_taken() -> None:
+    text = load("chromium-datachannel")
+    tail = text.split("m=application")[1]
+    second = "m=application" + tail.replace("a=mid:2", "a=mid:3")
+    remote = read_offer(text.replace("BUNDLE 0 1 2", "BUNDLE 0 1 2 3") + second, config=CONFIG)
+    assert remote.data is not None
+    assert (remote.data.mid, [line.mid for line in remote.others]) == ("2", ["3"])
+
+
+def test_data_channels_alone_are_enough_for_a_transport() -> None:
+    head, tail = (
+        load("chromium-datachannel").split("m=audio")[0],
+        load("chromium-datachannel").split("m=app")[1],
+    )
+    text = head.replace("BUNDLE 0 1 2", "BUNDLE 2") + "m=app" + tail
+    remote = read_offer(text, config=CONFIG)
+    line = answer(remote).media[0]
+    assert (line.media, line.port) == ("application", 10000)
+    assert sdp.first(line.attributes, "candidate") is not None
+    assert sdp.first(answer(remote).attributes, "group") == sdp.Attribute("group", "BUNDLE 2")
+
+
+def test_a_client_that_names_no_size_takes_64_kilobytes() -> None:
+    text = load("chromium-datachannel").replace("a=max-message-size:262144\r\n", "")
+    remote = read_offer(text, config=CONFIG)
+    assert remote.data is not None
+    assert remote.data.max_message_size == 65536
 
 
 @pytest.mark.parametrize("browser", ["chromium", "firefox"])

@@ -294,7 +294,7 @@ def test_mutated_offers_are_answered_or_refused(text: str) -> None:
         sentence = str(error)
     else:
         answered = answer(remote)
-        assert len(answered.media) == len(remote.media) + len(remote.others)
+        assert len(answered.media) == len(remote.media) + len(remote.others) + (remote.data is not None)
         return
     assert 20 < len(sentence) < 400
     assert "\n" not in sentence
@@ -330,3 +330,20 @@ def test_no_offer_takes_long(name: str) -> None:
     # Measured: at most 0.06 s of CPU; quadratic work would take far longer.
     assert time.thread_time() - start < 2
     assert refused == code
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "sentence"),
+    [
+        ("sctp-port:5000", "sctp-port:0", "expected a number from 1 to 65535, found 'a=sctp-port:0'"),
+        ("sctp-port:5000", "sctp-port:x", "expected a number from 1 to 65535, found 'a=sctp-port:x'"),
+        ("sctp-port:5000", "sctp-port", "expected a number from 1 to 65535, found 'a=sctp-port'"),
+        ("size:262144", "size:-1", "expected a number from 0 to 18446744073709551615, found 'a=max-message-"),
+        ("size:262144", "size:" + "9" * 30, "expected a number from 0 to 18446744073709551615, found 'a=max"),
+    ],
+)
+def test_numbers_of_the_data_line(before: str, after: str, sentence: str) -> None:
+    with pytest.raises(NegotiationError) as error:
+        read_offer(load("chromium-datachannel").replace(before, after), config=CONFIG)
+    assert error.value.code == MALFORMED
+    assert sentence in str(error.value)

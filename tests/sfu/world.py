@@ -11,6 +11,7 @@ import pylibsrtp
 from aioice import stun
 
 from sfu.config import MediaConfig
+from sfu.data import SendOutcome
 from sfu.events import Event
 from sfu.identifiers import Identifiers
 from sfu.offer import Answer, Offer
@@ -84,9 +85,24 @@ class DtlsStub:
     def __init__(self):
         self.open = {}
         self.datagrams = []
+        self.channels: dict[str, list] = {}
+        """Participant id → (message, lossy) sent to those who have data channels."""
+        self.full: set[str] = set()
 
     def opened(self, transport):
         self.open[transport.row] = transport
+
+    def negotiated(self, transport):
+        if transport.remote.data is not None:
+            self.channels.setdefault(transport.participant_id, [])
+
+    def send_data(self, transport, message, lossy):
+        if transport.participant_id in self.full:
+            return SendOutcome.FULL
+        if transport.participant_id not in self.channels:
+            return SendOutcome.NO_CHANNEL
+        self.channels[transport.participant_id].append((message, lossy))
+        return SendOutcome.SENT
 
     def received(self, transport, datagram):
         self.datagrams.append(datagram)

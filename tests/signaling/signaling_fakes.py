@@ -77,6 +77,9 @@ class ScriptedMediaServer:
     def on_event(self, callback: Callable[[Event], None]) -> None:
         self._callback = callback
 
+    def permit_data(self, may_send: Callable[[str, str], bool]) -> None:
+        self.may_send_data = may_send
+
     def offer(self, room_id: str, participant_id: str, offer: Offer, *, local: bool = False) -> SfuAnswer:
         self.calls.append(("offer", room_id, participant_id, offer, local))
         if self.error is not None:

@@ -26,7 +26,14 @@ from signaling_site import (
 )
 
 from sfu.errors import NegotiationError
-from sfu.events import Encoding, TrackPublished, TrackUnpublished, TransportClosed, TransportConnected
+from sfu.events import (
+    DataRefused,
+    Encoding,
+    TrackPublished,
+    TrackUnpublished,
+    TransportClosed,
+    TransportConnected,
+)
 from sfu.offer import Answer, Offer
 from signaling.outbox import Outbox
 from signaling.participant import Participant
@@ -461,3 +468,23 @@ async def test_a_third_makes_it_an_sfu_room():
         _, third = await site.join()
         assert third["mode"] == "sfu"
         assert await receive_until(a, type="mode") == {"type": "mode", "mode": "sfu"}
+
+
+async def test_who_is_in_the_room_may_send_data_and_is_told_of_what_was_refused():
+    media = ScriptedMediaServer()
+    async with running(RoomSettings(mode="sfu"), media) as site:
+        a, welcome = await site.join()
+        me = welcome["clientId"]
+        assert media.may_send_data("room", me)
+        assert not media.may_send_data("room", "stranger")
+        assert not media.may_send_data("elsewhere", me)
+        media.emit(DataRefused("room", me, "data_malformed", "no line feed"))
+        media.emit(DataRefused("room", "gone", "data_malformed", "no line feed"))
+        assert await receive_until(a, type="error") == {
+            "type": "error",
+            "code": "data_malformed",
+            "message": "no line feed",
+            "request": "data",
+        }
+        await a.send_json({"type": "ping"})
+        assert await receive(a) == {"type": "pong"}
