@@ -1,4 +1,4 @@
-"""RTCP packets (RFC 3550 section 6, RFC 4585 section 6, RFC 5104 section 4.3.1, goog-remb).
+"""RTCP packets (RFC 3550 section 6, RFC 4585 section 6, RFC 5104 section 4.3.1, goog-remb, transport-cc).
 
 `parse` reads a datagram's packets, compound or reduced-size (RFC 5506); `serialize` writes them.
 `bytes(packet)` is one packet. Fields out of range raise ValueError when written.
@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from sfu.wire import twcc
+
 _SENDER_REPORT = 200
 _RECEIVER_REPORT = 201
 _SOURCE_DESCRIPTION = 202
@@ -18,7 +20,7 @@ _BYE = 203
 _TRANSPORT_FEEDBACK = 205
 _PAYLOAD_FEEDBACK = 206
 
-# Feedback message types (FMT). Transport-wide congestion control is a 205 too, of type 15: not a NACK.
+# Feedback message types (FMT).
 _GENERIC_NACK = 1
 _PICTURE_LOSS = 1
 _FULL_INTRA_REQUEST = 4
@@ -243,7 +245,7 @@ class GenericNack:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A packet of a kind that is not read here, transport-wide feedback for one."""
+    """A packet of a kind that is not read here."""
 
     type: int
     """Packet type, 192 to 223."""
@@ -285,8 +287,11 @@ def parse(data: bytes) -> list[Packet]:
         body = data[position + 4 : stop]
         if first & 0x20:
             padding = body[-1] if body else 0
-            # Only the last packet may be padded (RFC 3550 section 6.4.1).
-            if stop != len(data) or not padding or padding % 4 or padding > len(body):
+            # Only the last packet may be padded, by whole words (RFC 3550 section 6.4.1). libwebrtc pads its
+            # transport-wide feedback up to the word, wherever it stands.
+            lenient = (kind, first & 0x1F) == (twcc.PACKET_TYPE, twcc.FORMAT)
+            stray = not lenient and (stop != len(data) or padding % 4)
+            if stray or not padding or padding > len(body):
                 raise ValueError(
                     f"RTCP packet {kind} has {padding} bytes of padding in a body of {len(body)}"
                 )
@@ -314,6 +319,8 @@ def _parse_body(kind: int, count: int, body: bytes) -> list[Packet]:
 def _parse_feedback(kind: int, fmt: int, body: bytes) -> Packet:
     if (kind, fmt) == (_TRANSPORT_FEEDBACK, _GENERIC_NACK):
         return _parse_nack(body)
+    if (kind, fmt) == (twcc.PACKET_TYPE, twcc.FORMAT):
+        return twcc.parse_feedback(body)
     if (kind, fmt) == (_PAYLOAD_FEEDBACK, _PICTURE_LOSS):
         _expect(body, 8, "picture loss indication")
         return PictureLossIndication(*_SSRC_PAIR.unpack_from(body))
