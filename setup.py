@@ -14,14 +14,29 @@ FLAGS = SANITIZED if SANITIZE else ["-O3"]
 
 native = [
     f"sfu/plane/native/{name}.c"
-    for name in ("address", "drop", "plane", "port", "reception", "route", "rtp", "srtp")
+    for name in (
+        "address",
+        "delay",
+        "drop",
+        "plane",
+        "port",
+        "reception",
+        "route",
+        "rtp",
+        "sent",
+        "srtp",
+        "twcc",
+    )
 ]
 fast = Extension(
     "sfu.plane._fast",
     ["sfu/plane/_fast.pyx", *native],
     depends=[
         f"sfu/plane/native/{name}.h"
-        for name in ("address", "drop", "out", "plane", "port", "reception", "route", "rtp", "srtp")
+        for name in (
+            *("address", "delay", "drop", "out", "plane", "port"),
+            *("reception", "route", "rtp", "sent", "srtp", "twcc"),
+        )
     ],
     include_dirs=["sfu/plane"],
     define_macros=[("_GNU_SOURCE", "1")],

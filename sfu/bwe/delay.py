@@ -1,9 +1,9 @@
 """Does a queue grow on the way to a receiver? Told from when packets were sent and when they arrived.
 
-The filter of draft-ietf-rmcat-gcc-02 section 5.2 and 5.4 with libwebrtc's trendline in place of the Kalman filter
-(modules/congestion_controller/goog_cc: inter_arrival_delta.cc, trendline_estimator.cc); the adaptive threshold is
-that of Carlucci et al., "Analysis and Design of the Google Congestion Control for WebRTC" (2016), section 4.3.
-Times are in milliseconds here, as the constants are.
+The filter of draft-ietf-rmcat-gcc-02 sections 5.2 and 5.4, with libwebrtc's trendline in place of the Kalman
+filter (modules/congestion_controller/goog_cc: inter_arrival_delta.cc, trendline_estimator.cc); the adaptive
+threshold is that of Carlucci et al., "Analysis and Design of the Google Congestion Control for WebRTC", 2016.
+ Times are in milliseconds here, as the constants are.
 """
 
 from __future__ import annotations
@@ -132,9 +132,7 @@ class DelayDetector:
         self.trend = min(self._deltas, _MAXIMUM_DELTAS) * slope * _GAIN
         if self.trend > self._threshold:
             # The first time, half of the way is taken to have been over it.
-            self._over_time = (
-                send_delta / 2 if self._over_time is None else self._over_time + send_delta
-            )
+            self._over_time = send_delta / 2 if self._over_time is None else self._over_time + send_delta
             self._over_count += 1
             if self._over_time > _OVERUSE_TIME and self._over_count > 1 and slope >= self._previous_trend:
                 self._over_time = 0.0
@@ -179,13 +177,16 @@ class _Groups:
 
     def __init__(self) -> None:
         self.reset()
+        self._first_sent = self._sent = self._first_arrival = self._arrival = self._noted = 0.0
+        self._previous_sent = self._previous_arrival = self._previous_noted = 0.0
 
     def reset(self) -> None:
         self._has_current = self._has_previous = False
         self._reordered = 0
 
     def add(self, sent: float, arrival: float, now: float) -> tuple[float, float] | None:
-        """What lies between the two groups before this packet, if it begins a new one: send and arrival time."""
+        """What lies between the two groups before this packet, if it begins a new one: in sending, and in
+        arriving."""
         deltas = None
         if not self._has_current:
             self._begin(sent, arrival)

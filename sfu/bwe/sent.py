@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sfu.bwe.delay import DelayDetector, Usage
 from sfu.wire.twcc import REFERENCE_TICKS, TransportFeedback
@@ -21,8 +21,8 @@ _REFERENCE_WRAP = 1 << 24
 
 
 @dataclass(slots=True)
-class ProbeState:
-    """A probe: what was sent while it lasted, and how it arrived. Times are seconds; sizes bytes on the wire."""
+class Probe:
+    """A probe: what was sent while it lasted, and how it arrived. Seconds, and bytes on the wire."""
 
     id: int = 0
     """0 before the first."""
@@ -42,7 +42,7 @@ class ProbeState:
 
 
 @dataclass(slots=True)
-class BandwidthState:
+class Bandwidth:
     """What a receiver's feedback comes to, since the start. Sizes are bytes on the wire: RTP with its SRTP
     tag, UDP and IPv4."""
 
@@ -59,7 +59,7 @@ class BandwidthState:
     last_arrival: float = 0.0
     """Seconds, on the receiver's clock: of the newest acknowledged packet."""
     round_trip_time: float = 0.0
-    """Seconds: from the sending of the newest packet that a message tells of to the message; 0.0 before one."""
+    """Seconds from the sending of the newest packet that a message tells of to the message; 0.0 before."""
     queue_delay: float = 0.0
     """Seconds that the newest packets took longer than the fastest ones of late."""
     overuses: int = 0
@@ -68,6 +68,8 @@ class BandwidthState:
     """`sfu.bwe.delay.Usage`."""
     trend: float = 0.0
     """What decides it."""
+    probe: Probe = field(default_factory=Probe)
+    """The newest one."""
 
 
 class SentPackets:
@@ -85,7 +87,6 @@ class SentPackets:
         "_sizes",
         "_status",
         "_times",
-        "probe",
         "state",
     )
 
@@ -102,8 +103,7 @@ class SentPackets:
         self._least: float | None = None
         self._former_least: float | None = None
         self._newest_acknowledged = 0
-        self.state = BandwidthState()
-        self.probe = ProbeState()
+        self.state = Bandwidth()
 
     @property
     def next_number(self) -> int:
@@ -117,7 +117,7 @@ class SentPackets:
         self._times[at] = now
         self._sizes[at] = size
         self._status[at] = ord("s")
-        probe = self.probe
+        probe = self.state.probe
         if probe.done:
             self._probes[at] = 0
         else:
@@ -180,7 +180,7 @@ class SentPackets:
         if number > self._newest_acknowledged:
             self._newest_acknowledged = number
             state.last_arrival = seconds
-        probe = self.probe
+        probe = self.state.probe
         if self._probes[at] and self._probes[at] == probe.id:
             if not probe.packets_received or seconds < probe.first_received:
                 probe.first_received = seconds

@@ -9,6 +9,7 @@ from libc.string cimport memcpy, memset
 
 import os
 
+from sfu.bwe.sent import Bandwidth, Probe
 from sfu.plane import srtp as sessions
 from sfu.plane.interface import Drop, Punt, PuntKind, RouteState, SourceState
 
@@ -51,6 +52,45 @@ cdef extern from "native/reception.h":
         double jitter
         double last_packet
 
+cdef extern from "native/twcc.h":
+    ctypedef struct arrivals_t:
+        bint pending
+    bint arrivals_due(const arrivals_t *arrivals, double now)
+
+cdef extern from "native/sent.h":
+    ctypedef struct delay_t:
+        int usage
+        uint32_t overuses
+        double trend
+    ctypedef struct probe_state_t:
+        uint32_t id
+        uint32_t packets_sent
+        uint32_t bytes_sent
+        double first_sent
+        double last_sent
+        uint32_t size_last_sent
+        uint32_t packets_received
+        uint32_t bytes_received
+        double first_received
+        double last_received
+        uint32_t size_first_received
+        bint done
+    ctypedef struct bandwidth_state_t:
+        uint64_t packets_sent
+        uint64_t bytes_sent
+        uint64_t packets_acknowledged
+        uint64_t bytes_acknowledged
+        int64_t packets_lost
+        uint64_t feedbacks
+        double last_feedback
+        double last_arrival
+        double round_trip_time
+        double queue_delay
+    ctypedef struct sent_t:
+        bandwidth_state_t state
+        probe_state_t probe
+        delay_t delay
+
 cdef extern from "native/plane.h":
     int64_t NO_ROW
     ctypedef struct pthread_rwlock_t:
@@ -58,9 +98,15 @@ cdef extern from "native/plane.h":
     int pthread_rwlock_wrlock(pthread_rwlock_t *lock) nogil
     int pthread_rwlock_unlock(pthread_rwlock_t *lock) nogil
 
+    ctypedef struct pthread_mutex_t:
+        pass
+    int pthread_mutex_lock(pthread_mutex_t *lock) nogil
+    int pthread_mutex_unlock(pthread_mutex_t *lock) nogil
+
     ctypedef struct source_t:
         bint is_video
         uint8_t codecs[128]
+        uint8_t transport_wide_id
         reception_t reception
         uint64_t keyframes
 
@@ -68,11 +114,16 @@ cdef extern from "native/plane.h":
         void *receive
         void *send
         size_t address_count
+        arrivals_t *arrivals
+        sent_t *sent
+        pthread_mutex_t sending
 
     ctypedef struct route_t:
         uint8_t mid_id
         uint8_t mid_size
         uint8_t mid[255]
+        uint8_t transport_wide_id
+        uint8_t abs_send_time_id
         uint8_t payload_types[128]
         uint8_t extensions[256]
         bint paused
@@ -123,7 +174,9 @@ cdef extern from "native/plane.h":
 
     bint plane_init(plane_t *plane, const srtp_t *srtp, uint64_t seed)
     void plane_free(plane_t *plane)
-    transport_t *transport_new(int64_t id)
+    transport_t *transport_new(int64_t id, uint32_t ssrc)
+    bint transport_note_arrivals(transport_t *transport)
+    bint transport_note_sent(transport_t *transport)
     void transport_free(transport_t *transport)
     bint plane_bind(plane_t *plane, transport_t *transport, const address_t *address)
     void plane_unbind(plane_t *plane, transport_t *transport, const address_t *address)
@@ -136,6 +189,8 @@ cdef extern from "native/plane.h":
     void route_free(route_t *route)
     void lane_receive(lane_t *lane, uint8_t *data, size_t size, const address_t *address, double now) nogil
     void lane_forward(lane_t *lane, double now) nogil
+    void lane_tick(lane_t *lane, transport_t *transport, double now) nogil
+    void lane_flush(lane_t *lane) nogil
     bint lane_replay(lane_t *lane, transport_t *transport, const uint8_t *data, size_t size, double now) nogil
     void lane_send_rtcp(lane_t *lane, transport_t *transport, const uint8_t *data, size_t size) nogil
     void lane_send(lane_t *lane, const uint8_t *data, size_t size, const address_t *address) nogil
@@ -190,6 +245,12 @@ cdef int _read_address(object address, address_t *out) except -1:
     if not address_parse(encoded, port, out):
         raise ValueError(f"address {host!r} is no IP address")
     return 0
+
+
+cdef uint8_t _own_id(object identifier) except? 0:
+    if not 0 <= identifier <= 255:
+        raise ValueError(f"header extension id is {identifier}, it should be 0 to 255")
+    return identifier
 
 
 cdef object _address(const address_t *address):
@@ -312,11 +373,11 @@ cdef class FastPlane:
 
     # Rows
 
-    def open_transport(self, transport):
+    def open_transport(self, transport, ssrc=0):
         if transport in self.transports:
             raise ValueError(f"transport {transport} is open already")
         cdef _Transport row = _Transport()
-        row.row = transport_new(transport)
+        row.row = transport_new(transport, ssrc)
         if row.row == NULL:
             raise MemoryError
         row.sources, row.routes, row.used_ssrcs, row.ssrcs = set(), set(), set(), set()
@@ -385,9 +446,13 @@ cdef class FastPlane:
         cdef uint32_t ssrc = row.ssrc
         cdef uint32_t clock_rate = row.clock_rate
         cdef bint is_video = row.is_video
+        cdef uint8_t transport_wide_id = _own_id(row.transport_wide_extension)
         self._lock()
-        source.row = source_new(transport.row, identifier, ssrc, clock_rate)
+        source.row = NULL
+        if not transport_wide_id or transport_note_arrivals(transport.row):
+            source.row = source_new(transport.row, identifier, ssrc, clock_rate)
         if source.row != NULL:
+            source.row.transport_wide_id = transport_wide_id
             source.row.is_video = is_video
             memcpy(source.row.codecs, codecs, sizeof(codecs))
         self._unlock()
@@ -426,9 +491,15 @@ cdef class FastPlane:
             )
         cdef _Route route = _Route()
         cdef const char *text = mid
+        cdef uint8_t transport_wide_id = _own_id(row.transport_wide_extension)
+        cdef uint8_t abs_send_time_id = _own_id(row.abs_send_time_extension)
+        if transport_wide_id and not transport_note_sent(transport.row):
+            raise MemoryError
         route.row = route_new(transport.row, row.ssrc, row.clock_rate, row.first_sequence_number)
         if route.row == NULL:
             raise MemoryError
+        route.row.transport_wide_id = transport_wide_id
+        route.row.abs_send_time_id = abs_send_time_id
         if row.mid_extension:
             route.row.mid_id = row.mid_extension
             route.row.mid_size = len(mid)
@@ -504,6 +575,63 @@ cdef class FastPlane:
             lane_forward(&self.plane.control, now)
             pthread_rwlock_unlock(&self.plane.lock)
         free(data)
+
+    def tick(self, double now):
+        cdef _Transport row
+        # Without the lock: who is missed now is told by the next packet or tick.
+        due = [
+            row for row in self.transports.values()
+            if row.row.arrivals != NULL and arrivals_due(row.row.arrivals, now)
+        ]
+        if not due:
+            return
+        self._lock()
+        for row in due:
+            lane_tick(&self.plane.control, row.row, now)
+        lane_flush(&self.plane.control)
+        self._unlock()
+
+    def bandwidth(self, transport):
+        cdef _Transport row = self._transport(transport)
+        if row.row.sent == NULL:
+            return None
+        cdef bandwidth_state_t state
+        cdef probe_state_t probe
+        cdef delay_t delay
+        pthread_mutex_lock(&row.row.sending)
+        state = row.row.sent.state
+        probe = row.row.sent.probe
+        delay = row.row.sent.delay
+        pthread_mutex_unlock(&row.row.sending)
+        return Bandwidth(
+            packets_sent=state.packets_sent,
+            bytes_sent=state.bytes_sent,
+            packets_acknowledged=state.packets_acknowledged,
+            bytes_acknowledged=state.bytes_acknowledged,
+            packets_lost=state.packets_lost,
+            feedbacks=state.feedbacks,
+            last_feedback=state.last_feedback,
+            last_arrival=state.last_arrival,
+            round_trip_time=state.round_trip_time,
+            queue_delay=state.queue_delay,
+            overuses=delay.overuses,
+            usage=delay.usage,
+            trend=delay.trend,
+            probe=Probe(
+                id=probe.id,
+                packets_sent=probe.packets_sent,
+                bytes_sent=probe.bytes_sent,
+                first_sent=probe.first_sent,
+                last_sent=probe.last_sent,
+                size_last_sent=probe.size_last_sent,
+                packets_received=probe.packets_received,
+                bytes_received=probe.bytes_received,
+                first_received=probe.first_received,
+                last_received=probe.last_received,
+                size_first_received=probe.size_first_received,
+                done=probe.done,
+            ),
+        )
 
     def replay(self, transport, const uint8_t[::1] packet not None, double now):
         cdef _Transport row = self._transport(transport)

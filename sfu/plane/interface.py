@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from sfu.bwe.sent import Bandwidth
+
 Address = tuple[str, int]
 """IP address in its canonical text form (IPv4-mapped IPv6 is written as IPv4) and port."""
 
@@ -79,7 +81,7 @@ class PuntKind(enum.Enum):
     DTLS = "dtls"
     """`data` is the datagram, from an address bound to `transport`."""
     RTCP = "rtcp"
-    """`data` is a compound packet, unprotected, of `transport`."""
+    """`data` is a compound packet, unprotected, of `transport`, without what the plane has handled."""
     UNKNOWN_SSRC = "unknown_ssrc"
     """`data` is an RTP packet, unprotected, of `transport`. After `add_source` give it to `replay`."""
     KEYFRAME = "keyframe"
@@ -131,6 +133,9 @@ class SourceRow:
     codecs: Mapping[int, str]
     """Payload type → codec name. Packets of another payload type are dropped as NO_PAYLOAD_TYPE per route."""
     is_video: bool
+    transport_wide_extension: int = 0
+    """Id of the transport-wide sequence number at this publisher, who is told when its packets arrive
+    (draft-holmer-rmcat-transport-wide-cc-extensions-01); 0 where it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +152,11 @@ class RouteRow:
     mid: str
     mid_extension: int
     """Id of urn:ietf:params:rtp-hdrext:sdes:mid at this subscriber; 0 where it has none."""
+    transport_wide_extension: int = 0
+    """Id of the transport-wide sequence number at this subscriber; 0 where it has none. Its packets are then
+    numbered by the server, over all routes of the transport, and feedback about them stays in the plane."""
+    abs_send_time_extension: int = 0
+    """Id of abs-send-time at this subscriber; 0 where it has none. The time is the server's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +220,8 @@ class Plane(Protocol):
     packets never raise.
     """
 
-    def open_transport(self, transport: int) -> None: ...
+    def open_transport(self, transport: int, ssrc: int = 0) -> None:
+        """`ssrc`: what the server calls itself in the RTCP that the plane makes."""
 
     def bind(self, transport: int, address: Address) -> None:
         """Send to this address and take packets from it. Earlier addresses of the transport stay readable
@@ -253,6 +264,13 @@ class Plane(Protocol):
 
     def receive(self, datagram: bytes, address: Address, now: float) -> None:
         """A datagram from the socket."""
+
+    def tick(self, now: float) -> None:
+        """Send what is due: transport-wide feedback that no packet has given rise to. To be called about
+        every 100 ms; more often is harmless."""
+
+    def bandwidth(self, transport: int) -> Bandwidth | None:
+        """What the receiver's transport-wide feedback has told, at this moment; None where it gives none."""
 
     def replay(self, transport: int, packet: bytes, now: float) -> None:
         """An unprotected RTP packet that was punted as UNKNOWN_SSRC: forward it now. Without a source it is

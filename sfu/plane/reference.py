@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 
 import pylibsrtp
 
+from sfu.bwe.sent import WINDOW as SENT_WINDOW
+from sfu.bwe.sent import Bandwidth, SentPackets
 from sfu.plane import srtp
 from sfu.plane.interface import (
     Address,
@@ -21,9 +24,10 @@ from sfu.plane.interface import (
     SrtpKeys,
 )
 from sfu.plane.route import Destination, Incoming, Route
+from sfu.streams.arrivals import Arrivals
 from sfu.streams.keyframe import Detector, detector_for
 from sfu.streams.reception import Reception, Refusal
-from sfu.wire import rtp
+from sfu.wire import rtcp, rtp, twcc
 from sfu.wire.demux import Protocol, classify
 
 MAXIMUM_ADDRESSES = 16
@@ -54,11 +58,23 @@ class _Source:
 class _Transport(Destination):
     """A peer: its addresses, its keys, what it sends and what it gets."""
 
-    __slots__ = ("addresses", "id", "receive", "routes", "sources", "strangers", "used_ssrcs")
+    __slots__ = (
+        "addresses",
+        "arrivals",
+        "id",
+        "receive",
+        "routes",
+        "sources",
+        "ssrc",
+        "strangers",
+        "used_ssrcs",
+    )
 
-    def __init__(self, identifier: int) -> None:
+    def __init__(self, identifier: int, ssrc: int) -> None:
         super().__init__()
         self.id = identifier
+        self.ssrc = ssrc
+        self.arrivals: Arrivals | None = None
         self.addresses: dict[Address, None] = {}  # the newest last
         self.receive: pylibsrtp.Session | None = None
         self.sources: dict[int, _Source] = {}  # by SSRC
@@ -95,10 +111,10 @@ class ReferencePlane:
 
     # Rows
 
-    def open_transport(self, transport: int) -> None:
+    def open_transport(self, transport: int, ssrc: int = 0) -> None:
         if transport in self._transports:
             raise ValueError(f"transport {transport} is open already")
-        self._transports[transport] = _Transport(transport)
+        self._transports[transport] = _Transport(transport, ssrc)
 
     def bind(self, transport: int, address: Address) -> None:
         row = self._transport(transport)
@@ -147,6 +163,9 @@ class ReferencePlane:
         if row.ssrc in transport.sources:
             raise ValueError(f"transport {row.transport} has a source of SSRC {row.ssrc} already")
         _check_payload_types(row.codecs)
+        _check_own(row.transport_wide_extension)
+        if row.transport_wide_extension and transport.arrivals is None:
+            transport.arrivals = Arrivals()
         source = _Source(row)
         self._sources[row.id] = source
         transport.sources[row.ssrc] = source
@@ -179,6 +198,10 @@ class ReferencePlane:
             raise ValueError(
                 f"mid {row.mid!r} has extension id {row.mid_extension}: ids and sizes are 1 to 255"
             )
+        _check_own(row.transport_wide_extension)
+        _check_own(row.abs_send_time_extension)
+        if row.transport_wide_extension and transport.sent is None:
+            transport.sent = SentPackets()
         self._routes[row.id] = Route(row, transport)
         transport.routes.add(row.id)
         transport.used_ssrcs.add(row.ssrc)
@@ -230,16 +253,20 @@ class ReferencePlane:
         elif transport.receive is None:
             self.drop(Drop.BEFORE_DTLS)
         elif protocol is Protocol.RTP:
-            self._receive_rtp(transport, transport.receive, datagram, address, now)
+            if rtp.MINIMUM_SIZE <= len(datagram) <= srtp.MAXIMUM_DATAGRAM:
+                self._receive_rtp(transport, transport.receive, datagram, address, now)
+                self._tick(transport, now)
+            else:
+                self.drop(Drop.MALFORMED_RTP)
+        elif srtp.MINIMUM_SRTCP <= len(datagram) <= srtp.MAXIMUM_DATAGRAM:
+            self._receive_rtcp(transport, transport.receive, datagram, address, now)
+            self._tick(transport, now)
         else:
-            self._receive_rtcp(transport, transport.receive, datagram, address)
+            self.drop(Drop.MALFORMED_RTCP)
 
     def _receive_rtp(
         self, transport: _Transport, session: pylibsrtp.Session, datagram: bytes, address: Address, now: float
     ) -> None:
-        if not rtp.MINIMUM_SIZE <= len(datagram) <= srtp.MAXIMUM_DATAGRAM:
-            self.drop(Drop.MALFORMED_RTP)
-            return
         try:
             packet = session.unprotect(datagram)
         except pylibsrtp.Error as error:
@@ -250,18 +277,53 @@ class ReferencePlane:
             self._punts.append(Punt(PuntKind.UNKNOWN_SSRC, packet, address, transport.id))
 
     def _receive_rtcp(
-        self, transport: _Transport, session: pylibsrtp.Session, datagram: bytes, address: Address
+        self, transport: _Transport, session: pylibsrtp.Session, datagram: bytes, address: Address, now: float
     ) -> None:
-        if not srtp.MINIMUM_SRTCP <= len(datagram) <= srtp.MAXIMUM_DATAGRAM:
-            self.drop(Drop.MALFORMED_RTCP)
-            return
         try:
             packet = session.unprotect_rtcp(datagram)
         except pylibsrtp.Error as error:
             self.drop(srtp.rtcp_drop(error))
             return
         transport.meet(int.from_bytes(packet[4:8], "big"))
-        self._punts.append(Punt(PuntKind.RTCP, packet, address, transport.id))
+        rest = self._handle_rtcp(transport.sent, packet, now)
+        if rest:
+            self._punts.append(Punt(PuntKind.RTCP, rest, address, transport.id))
+
+    def _handle_rtcp(self, sent: SentPackets | None, data: bytes, now: float) -> bytes:
+        """Do what is the plane's of a compound packet; what remains for the control side. What is no sound
+        compound packet is all the control side's to judge."""
+        packets = rtcp.split(data) if sent is not None else None
+        if sent is None or packets is None:
+            return data
+        kept = []
+        for packet in packets:
+            if (packet[1], packet[0] & 0x1F) != (twcc.PACKET_TYPE, twcc.FORMAT):
+                kept.append(packet)
+                continue
+            try:
+                sent.feedback(twcc.parse_packet(packet, SENT_WINDOW), now)
+            except ValueError:
+                self.drop(Drop.MALFORMED_RTCP)
+        return b"".join(kept)
+
+    def tick(self, now: float) -> None:
+        for transport in self._transports.values():
+            self._tick(transport, now)
+
+    def _tick(self, transport: _Transport, now: float) -> None:
+        """Send what is due to the transport: feedback about what it sends."""
+        arrivals, session, address = transport.arrivals, transport.send, transport.address
+        if arrivals is None or not arrivals.due(now) or session is None or address is None:
+            return
+        for message in arrivals.take(transport.ssrc, now):
+            try:
+                self._datagrams.append((session.protect_rtcp(message), address))
+            except pylibsrtp.Error:
+                self.drop(Drop.SRTP_PROTECT)
+
+    def bandwidth(self, transport: int) -> Bandwidth | None:
+        sent = self._transport(transport).sent
+        return copy.deepcopy(sent.state) if sent is not None else None
 
     def replay(self, transport: int, packet: bytes, now: float) -> None:
         if not self._forward(self._transport(transport), packet, now):
@@ -280,6 +342,11 @@ class ReferencePlane:
         source = transport.sources.get(ssrc)
         if source is None:
             return False
+        identifier = source.row.transport_wide_extension
+        if identifier and transport.arrivals is not None:
+            number = next((data for found, data in elements if found == identifier), b"")
+            if len(number) >= 2:
+                transport.arrivals.receive(int.from_bytes(number[:2], "big"), ssrc, now)
         extended = source.reception.receive(sequence_number, timestamp, len(data), now)
         if isinstance(extended, Refusal):
             self.drop(Drop.SRTP_REPLAY if extended is Refusal.DUPLICATE else Drop.SEQUENCE_JUMP)
@@ -402,6 +469,11 @@ def _check_payload_types(payload_types: Iterable[int]) -> None:
     for payload_type in payload_types:
         if not 0 <= payload_type <= 127:
             raise ValueError(f"payload type is {payload_type}, it should be 0 to 127")
+
+
+def _check_own(identifier: int) -> None:
+    if not 0 <= identifier <= 255:
+        raise ValueError(f"header extension id is {identifier}, it should be 0 to 255")
 
 
 def _check(feed: Feed) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pylibsrtp
 
+from sfu.bwe.sent import SentPackets
 from sfu.plane.interface import Address, Drop, Feed, RouteRow, RouteState
 from sfu.plane.srtp import MAXIMUM_PACKET, SEND_WINDOW
 from sfu.streams.sequence import MAX_DROPOUT, signed32
@@ -13,6 +14,8 @@ from sfu.wire import rtp
 
 # A source whose clock is this far off the time that passed, in seconds, has set its timestamps anew.
 _MAXIMUM_CLOCK_ERROR = 1.0
+# abs-send-time counts seconds with 18 bits of fraction, in 24 bits.
+_ABS_SEND_TIME_STEPS = 1 << 18
 # A switch advances the timestamp by at least a hundredth of a second, so that frames stay apart.
 _MINIMUM_STEPS_PER_SECOND = 100
 
@@ -20,11 +23,13 @@ _MINIMUM_STEPS_PER_SECOND = 100
 class Destination:
     """Where a transport's packets go: what its routes read."""
 
-    __slots__ = ("address", "send")
+    __slots__ = ("address", "send", "sent")
 
     def __init__(self) -> None:
         self.address: Address | None = None
         self.send: pylibsrtp.Session | None = None
+        self.sent: SentPackets | None = None
+        """What is numbered over the whole transport; None where the peer gives no feedback about it."""
 
 
 class Incoming:
@@ -80,8 +85,8 @@ class Route:
         "highest",
         "last_now",
         "last_timestamp",
-        "mid",
         "offered",
+        "own",
         "packets",
         "paused",
         "payload_bytes",
@@ -97,7 +102,7 @@ class Route:
     def __init__(self, row: RouteRow, destination: Destination) -> None:
         self.row = row
         self.destination = destination
-        self.mid: rtp.Element | None = (row.mid_extension, row.mid.encode()) if row.mid_extension else None
+        self.own: list[rtp.Element] = [(row.mid_extension, row.mid.encode())] if row.mid_extension else []
         self.feed: Feed | None = None
         self.payload_types: dict[int, int] = {}
         self.extensions: dict[int, int] = {}
@@ -132,7 +137,9 @@ class Route:
         )
         self.extensions = dict(feed.extensions) if feed else {}
         # Routes that rewrite alike share the blocks built for a packet. Bytes keep their hash; tuples do not.
-        self.rewriting = repr((sorted(self.extensions.items()), self.mid)).encode()
+        self.rewriting = repr(
+            (sorted(self.extensions.items()), self.own, self.row.abs_send_time_extension)
+        ).encode()
 
     def pause(self) -> None:
         """Send nothing."""
@@ -188,10 +195,18 @@ class Route:
             assert self.timestamp_offset is not None
             offset = self.timestamp_offset
         timestamp = packet.timestamp + offset & 0xFFFFFFFF
+        sent = self.destination.sent if self.row.transport_wide_extension else None
         block = packet.blocks.get(self.rewriting)
         if block is None:
-            block = rtp.build_extension_block(rtp.remap_elements(packet.elements, self.extensions, self.mid))
-            packet.blocks[self.rewriting] = block
+            own = list(self.own)
+            if self.row.abs_send_time_extension:
+                time = int(packet.now * _ABS_SEND_TIME_STEPS) & 0xFFFFFF
+                own.append((self.row.abs_send_time_extension, time.to_bytes(3, "big")))
+            if sent is not None:
+                own.append((self.row.transport_wide_extension, sent.next_number.to_bytes(2, "big")))
+            block = rtp.build_extension_block(rtp.remap_elements(packet.elements, self.extensions, own))
+            if sent is None:
+                packet.blocks[self.rewriting] = block
         plain = (
             rtp.FIXED_HEADER.pack(
                 packet.first_byte | rtp.EXTENSION_BIT if block else packet.first_byte,
@@ -211,6 +226,8 @@ class Route:
         except pylibsrtp.Error:
             return Drop.SRTP_PROTECT
         out.append((protected, address))
+        if sent is not None:
+            sent.sent(len(protected), packet.now)
         # Nothing before this line has changed the mapping: a packet that was not sent anchors nothing.
         if starting:
             self.start = extended

@@ -303,6 +303,22 @@ def parse(data: bytes) -> list[Packet]:
     return packets
 
 
+def split(data: bytes) -> list[bytes] | None:
+    """The packets of a datagram as they are, headers and padding included; None where it is no sequence of
+    them."""
+    packets: list[bytes] = []
+    position = 0
+    while position < len(data):
+        if position + 4 > len(data) or data[position] >> 6 != 2:
+            return None
+        stop = position + 4 + 4 * int.from_bytes(data[position + 2 : position + 4], "big")
+        if stop > len(data):
+            return None
+        packets.append(data[position:stop])
+        position = stop
+    return packets
+
+
 def _parse_body(kind: int, count: int, body: bytes) -> list[Packet]:
     if kind == _SENDER_REPORT:
         return [_parse_sender_report(count, body)]

@@ -6,7 +6,7 @@ Nothing here turns a packet into an object. A malformed packet raises ValueError
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 FIXED_HEADER = struct.Struct("!BBHII")
 """First byte (version, padding, extension, CSRC count), marker and payload type, sequence number,
@@ -138,15 +138,16 @@ def find_extension(packet: bytes, identifier: int) -> bytes | None:
     return None
 
 
-def remap_elements(elements: Iterable[Element], ids: Mapping[int, int], mid: Element | None) -> list[Element]:
-    """Elements under the ids that `ids` gives them, without those it does not name; `mid` replaces its own.
-
-    `mid` is the element of urn:ietf:params:rtp-hdrext:sdes:mid (RFC 9143), None to send none.
-    """
+def remap_elements(
+    elements: Iterable[Element], ids: Mapping[int, int], own: Sequence[Element]
+) -> list[Element]:
+    """Elements under the ids that `ids` gives them, without those it does not name, followed by `own`, which
+    replace those of their ids: what belongs to one transport alone, such as mid (RFC 9143)."""
     mapped = [(ids[found], data) for found, data in elements if found in ids]
-    if mid is not None:
-        mapped = [element for element in mapped if element[0] != mid[0]]
-        mapped.append(mid)
+    if own:
+        taken = [identifier for identifier, _ in own]
+        mapped = [element for element in mapped if element[0] not in taken]
+        mapped += own
     return mapped
 
 

@@ -121,7 +121,9 @@ def parse_feedback(body: bytes) -> TransportFeedback:
     Raises ValueError with a sentence if it is malformed.
     """
     if len(body) < _FIXED.size:
-        raise ValueError(f"RTCP transport-wide feedback has a body of {len(body)} bytes, it takes at least 16")
+        raise ValueError(
+            f"RTCP transport-wide feedback has a body of {len(body)} bytes, it takes at least 16"
+        )
     sender, media, base, count, time_and_count = _FIXED.unpack_from(body)
     if not count:
         raise ValueError("RTCP transport-wide feedback tells of no packet, expected at least one")
@@ -142,6 +144,21 @@ def parse_feedback(body: bytes) -> TransportFeedback:
         arrivals.append(arrival)
     reference = ((time_and_count >> 8) + 0x800000 & 0xFFFFFF) - 0x800000
     return TransportFeedback(sender, media, base, reference, time_and_count & 0xFF, tuple(arrivals))
+
+
+def parse_packet(packet: bytes, most: int) -> TransportFeedback:
+    """Read an RTCP packet of this kind, header and padding included.
+
+    Raises ValueError with a sentence if it is malformed or tells of more than `most` packets.
+    """
+    padding = packet[-1] if packet[0] & 0x20 else 0
+    if packet[0] & 0x20 and not 1 <= padding <= len(packet) - 4:
+        raise ValueError(f"RTCP transport-wide feedback of {len(packet)} bytes has {padding} of padding")
+    body = packet[4 : len(packet) - padding]
+    count = int.from_bytes(body[10:12], "big")
+    if count > most:
+        raise ValueError(f"RTCP transport-wide feedback tells of {count} packets, expected at most {most}")
+    return parse_feedback(body)
 
 
 def _read_symbols(body: bytes, count: int) -> tuple[list[int], int]:

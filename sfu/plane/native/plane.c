@@ -70,17 +70,32 @@ static address_t recall(plane_t *plane, const address_t *address) {
 
 /* Rows */
 
-transport_t *transport_new(int64_t id) {
+transport_t *transport_new(int64_t id, uint32_t ssrc) {
     transport_t *transport = calloc(1, sizeof *transport);
     if (!transport)
         return NULL;
     transport->id = id;
+    transport->ssrc = ssrc;
     pthread_mutex_init(&transport->receiving, NULL);
     pthread_mutex_init(&transport->sending, NULL);
     return transport;
 }
 
+bool transport_note_arrivals(transport_t *transport) {
+    if (!transport->arrivals)
+        transport->arrivals = arrivals_new();
+    return transport->arrivals != NULL;
+}
+
+bool transport_note_sent(transport_t *transport) {
+    if (!transport->sent)
+        transport->sent = sent_new();
+    return transport->sent != NULL;
+}
+
 void transport_free(transport_t *transport) {
+    free(transport->arrivals);
+    free(transport->sent);
     pthread_mutex_destroy(&transport->receiving);
     pthread_mutex_destroy(&transport->sending);
     free(transport->sources);
@@ -283,6 +298,14 @@ kept_t *plane_take_kept(plane_t *plane) {
 
 /* Packets */
 
+/* Bytes of the first RTCP packet in here, 0 where it is none (RFC 3550 section 6.4). */
+static size_t rtcp_length(const uint8_t *data, size_t size) {
+    if (size < 4 || data[0] >> 6 != 2)
+        return 0;
+    size_t length = 4 + 4 * (size_t)read16(data + 2);
+    return length <= size ? length : 0;
+}
+
 /* Before two packets of one transport are worked on by two lanes at once. */
 static void hold(lane_t *lane, transport_t *transport, double now) {
     for (size_t at = 0; at < lane->held_count; at++)
@@ -306,6 +329,11 @@ static bool take(lane_t *lane, transport_t *transport, const uint8_t *data, size
     source_t *source = transport_source(transport, packet.ssrc);
     if (!source)
         return false;
+    size_t wide_size;
+    const uint8_t *wide =
+        source->transport_wide_id ? rtp_find_extension(&packet, source->transport_wide_id, &wide_size) : NULL;
+    if (wide && wide_size >= 2)
+        arrivals_receive(transport->arrivals, read16(wide), packet.ssrc, now);
     drop_t reason =
         reception_receive(&source->reception, packet.sequence, packet.timestamp, size, now, &packet.extended);
     if (reason != DROP_NONE) {
@@ -347,6 +375,39 @@ static void receive_rtp(
         punt(lane, PUNT_UNKNOWN_SSRC, transport, NO_ROW, address, data, (size_t)plain_size);
 }
 
+/* Do what is the plane's of a compound packet, and close the gap that it leaves; what remains for Python. What is
+ * no sound compound packet is all Python's to judge. */
+static size_t handle_rtcp(lane_t *lane, transport_t *transport, uint8_t *data, size_t size, double now) {
+    if (!transport->sent)
+        return size;
+    for (size_t at = 0, length; at < size; at += length) {
+        length = rtcp_length(data + at, size - at);
+        if (!length)
+            return size;
+    }
+    size_t kept = 0;
+    for (size_t at = 0, length; at < size; at += length) {
+        uint8_t *packet = data + at;
+        length = rtcp_length(packet, size - at);
+        if (packet[1] != TWCC_PACKET_TYPE || (packet[0] & 0x1F) != TWCC_FORMAT) {
+            memmove(data + kept, packet, length);
+            kept += length;
+            continue;
+        }
+        size_t padding = packet[0] & RTP_PADDING ? packet[length - 1] : 0, body = length - 4;
+        feedback_t feedback;
+        if ((packet[0] & RTP_PADDING && !padding) || padding > body ||
+            !feedback_parse(packet + 4, body - padding, SENT_WINDOW, &feedback)) {
+            lane->drops[DROP_MALFORMED_RTCP]++;
+            continue;
+        }
+        pthread_mutex_lock(&transport->sending);
+        sent_feedback(transport->sent, &feedback, now);
+        pthread_mutex_unlock(&transport->sending);
+    }
+    return kept;
+}
+
 static void receive_rtcp(
     lane_t *lane, transport_t *transport, uint8_t *data, size_t size, const address_t *address, double now) {
     if (size < MIN_SRTCP || size > MAX_DATAGRAM) {
@@ -361,7 +422,9 @@ static void receive_rtcp(
         return;
     }
     meet(&lane->plane->srtp, transport, read32(data + 4));
-    punt(lane, PUNT_RTCP, transport, NO_ROW, address, data, (size_t)plain_size);
+    size_t rest = handle_rtcp(lane, transport, data, (size_t)plain_size, now);
+    if (rest)
+        punt(lane, PUNT_RTCP, transport, NO_ROW, address, data, rest);
 }
 
 void lane_receive(lane_t *lane, uint8_t *data, size_t size, const address_t *address, double now) {
@@ -429,9 +492,15 @@ void lane_forward(lane_t *lane, double now) {
         source->pending_count = 0;
     }
     lane->dirty_count = 0;
-    for (size_t at = 0; at < lane->held_count; at++)
+    for (size_t at = 0; at < lane->held_count; at++) {
+        lane_tick(lane, lane->held[at], now);
         pthread_mutex_unlock(&lane->held[at]->receiving);
+    }
     lane->held_count = 0;
+    lane_flush(lane);
+}
+
+void lane_flush(lane_t *lane) {
     if (lane->out.count)
         lane->out.flush(&lane->out);
 }
@@ -440,6 +509,26 @@ bool lane_replay(lane_t *lane, transport_t *transport, const uint8_t *data, size
     bool known = take(lane, transport, data, size, now);
     lane_forward(lane, now);
     return known;
+}
+
+void lane_tick(lane_t *lane, transport_t *transport, double now) {
+    arrivals_t *arrivals = transport->arrivals;
+    if (!arrivals || !arrivals_due(arrivals, now) || !transport->addressed || !transport->send)
+        return;
+    pthread_mutex_lock(&transport->sending);
+    for (;;) {
+        uint8_t *room = out_room(&lane->out);
+        int size = (int)arrivals_next(arrivals, transport->ssrc, room, now);
+        if (!size)
+            break;
+        if (lane->plane->srtp.protect_rtcp(transport->send, room, &size) == SRTP_OK) {
+            out_push(&lane->out, &transport->address, (size_t)size);
+            lane->feedbacks++;
+        } else {
+            lane->drops[DROP_SRTP_PROTECT]++;
+        }
+    }
+    pthread_mutex_unlock(&transport->sending);
 }
 
 void lane_send_rtcp(lane_t *lane, transport_t *transport, const uint8_t *data, size_t size) {

@@ -13,7 +13,9 @@
 #include "reception.h"
 #include "route.h"
 #include "rtp.h"
+#include "sent.h"
 #include "srtp.h"
+#include "twcc.h"
 
 #define NO_ROW INT64_MIN
 /* Addresses bound to one transport; a further one ends the oldest. */
@@ -33,6 +35,7 @@ typedef struct source {
     uint32_t ssrc;
     bool is_video;
     uint8_t codecs[128]; /* codec_t by payload type */
+    uint8_t transport_wide_id; /* of the transport-wide sequence number at the publisher, 0 where it has none */
     reception_t reception;
     uint64_t keyframes;
     bool had_keyframe;
@@ -55,6 +58,9 @@ typedef struct transport {
     size_t source_count, source_room;
     uint32_t strangers[MAX_STRANGERS + 1]; /* the oldest first */
     size_t stranger_count;
+    uint32_t ssrc; /* the server's, in RTCP that the plane makes */
+    arrivals_t *arrivals; /* of what it sends, NULL without transport-wide numbers; under `receiving` */
+    sent_t *sent;         /* of what it gets, NULL without; under `sending` */
     /* Sessions and what they protect belong to one thread at a time. */
     pthread_mutex_t receiving, sending;
 } transport_t;
@@ -84,6 +90,7 @@ typedef struct lane {
     struct plane *plane;
     out_t out;
     uint64_t drops[DROP_COUNT];
+    uint64_t feedbacks; /* messages to publishers */
     source_t *dirty[BATCH]; /* sources with pending packets, in the order of their first one */
     size_t dirty_count;
     transport_t *held[BATCH]; /* transports whose `receiving` this lane holds until it has forwarded */
@@ -113,7 +120,11 @@ void plane_forked(plane_t *plane);
 
 void lane_init(lane_t *lane, plane_t *plane, void (*flush)(out_t *), void *owner);
 
-transport_t *transport_new(int64_t id);
+transport_t *transport_new(int64_t id, uint32_t ssrc);
+/* From now on tell the publisher when its packets arrive, or number what the subscriber gets. False where memory
+ * is out. */
+bool transport_note_arrivals(transport_t *transport);
+bool transport_note_sent(transport_t *transport);
 void transport_free(transport_t *transport);
 bool plane_bind(plane_t *plane, transport_t *transport, const address_t *address);
 void plane_unbind(plane_t *plane, transport_t *transport, const address_t *address);
@@ -137,6 +148,11 @@ void lane_receive(lane_t *lane, uint8_t *data, size_t size, const address_t *add
 /* Forward what lane_receive kept, and flush. */
 void lane_forward(lane_t *lane, double now);
 /* Forward an unprotected packet; false where it is sound and has no source. */
+/* Send what is due to the transport: feedback about what it sends. Under the plane's lock for writing, or by a
+ * lane that holds the transport's `receiving`. */
+void lane_tick(lane_t *lane, transport_t *transport, double now);
+/* Send what waits in the lane. */
+void lane_flush(lane_t *lane);
 bool lane_replay(lane_t *lane, transport_t *transport, const uint8_t *data, size_t size, double now);
 void lane_send_rtcp(lane_t *lane, transport_t *transport, const uint8_t *data, size_t size);
 void lane_send(lane_t *lane, const uint8_t *data, size_t size, const address_t *address);

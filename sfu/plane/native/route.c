@@ -10,6 +10,8 @@
 #define MAX_CLOCK_ERROR 1.0
 /* A switch advances the timestamp by at least a hundredth of a second, so that frames stay apart. */
 #define MIN_STEPS_PER_SECOND 100
+/* abs-send-time counts seconds with 18 bits of fraction, in 24 bits. */
+#define ABS_SEND_TIME_STEPS 262144.0
 
 route_t *route_new(transport_t *transport, uint32_t ssrc, uint32_t clock_rate, uint16_t first_sequence) {
     route_t *route = calloc(1, sizeof *route);
@@ -93,6 +95,25 @@ static uint32_t anchor_timestamp(const route_t *route, const packet_t *packet, d
     return (uint32_t)(route->last_timestamp + step - packet->timestamp);
 }
 
+/* The elements that are the server's own on each transport; their number. */
+static size_t own_elements(
+    const route_t *route, double now, element_t own[3], uint8_t send_time[3], uint8_t number[2]) {
+    size_t count = 0;
+    if (route->mid_id)
+        own[count++] = (element_t){route->mid_id, route->mid_size, route->mid};
+    if (route->abs_send_time_id) {
+        uint64_t time = (uint64_t)(now * ABS_SEND_TIME_STEPS);
+        send_time[0] = (uint8_t)(time >> 16);
+        write16(send_time + 1, (uint16_t)time);
+        own[count++] = (element_t){route->abs_send_time_id, 3, send_time};
+    }
+    if (route->transport_wide_id) {
+        write16(number, (uint16_t)route->transport->sent->next);
+        own[count++] = (element_t){route->transport_wide_id, 2, number};
+    }
+    return count;
+}
+
 static drop_t send_packet(route_t *route, const packet_t *packet, double now, bool pad, const srtp_t *srtp, out_t *out) {
     if (route->paused)
         return DROP_ROUTE_PAUSED;
@@ -134,14 +155,11 @@ static drop_t send_packet(route_t *route, const packet_t *packet, double now, bo
     uint8_t *at = plain + RTP_HEADER;
     memcpy(at, packet->data + RTP_HEADER, contributors);
     at += contributors;
+    uint8_t send_time[3], number[2];
+    element_t own[3];
+    size_t own_count = own_elements(route, now, own, send_time, number);
     int block = rtp_write_extensions(
-        packet,
-        route->extensions,
-        route->mid_id,
-        route->mid,
-        route->mid_size,
-        at,
-        MAX_RTP - RTP_HEADER - contributors - payload);
+        packet, route->extensions, own, own_count, at, MAX_RTP - RTP_HEADER - contributors - payload);
     if (block < 0)
         return DROP_TOO_LARGE;
     at += block;
@@ -161,6 +179,8 @@ static drop_t send_packet(route_t *route, const packet_t *packet, double now, bo
     if (srtp->protect(transport->send, plain, &size) != SRTP_OK)
         return DROP_SRTP_PROTECT;
     out_push(out, &transport->address, (size_t)size);
+    if (route->transport_wide_id)
+        sent_packet(transport->sent, (size_t)size, now);
     /* Nothing before this line has changed the mapping: a packet that was not sent anchors nothing. */
     if (starting) {
         route->start = packet->extended;

@@ -25,6 +25,7 @@ typedef struct route {
     uint16_t first_sequence;
     uint8_t mid_id, mid_size;
     uint8_t mid[255];
+    uint8_t transport_wide_id, abs_send_time_id; /* 0 where the subscriber has none */
     uint8_t payload_types[128]; /* NO_PAYLOAD_TYPE where the subscriber has none */
     uint8_t extensions[256];
     bool fed, paused, awaiting_keyframe;

@@ -197,29 +197,44 @@ static uint8_t *write_element(uint8_t *out, bool two_byte, uint8_t id, const uin
     return out + size;
 }
 
+const uint8_t *rtp_find_extension(const packet_t *packet, uint8_t id, size_t *size) {
+    cursor_t cursor = elements_of(packet);
+    while (next_element(&cursor) == STEP_ELEMENT)
+        if (cursor.id == id) {
+            *size = cursor.size;
+            return cursor.data;
+        }
+    return NULL;
+}
+
+static bool is_own(uint8_t id, const element_t *own, size_t count) {
+    for (size_t at = 0; at < count; at++)
+        if (own[at].id == id)
+            return true;
+    return false;
+}
+
 int rtp_write_extensions(
-    const packet_t *packet,
-    const uint8_t ids[256],
-    uint8_t mid_id,
-    const uint8_t *mid,
-    uint8_t mid_size,
-    uint8_t *out,
-    size_t room) {
+    const packet_t *packet, const uint8_t ids[256], const element_t *own, size_t count, uint8_t *out, size_t room) {
     /* First what it takes, then the writing: the form depends on every element. */
-    bool two_byte = mid_id && !fits_one_byte(mid_id, mid_size);
-    size_t data = mid_id ? mid_size : 0, count = mid_id ? 1 : 0;
+    bool two_byte = false;
+    size_t data = 0, elements = count;
+    for (size_t at = 0; at < count; at++) {
+        two_byte |= !fits_one_byte(own[at].id, own[at].size);
+        data += own[at].size;
+    }
     cursor_t cursor = elements_of(packet);
     while (next_element(&cursor) == STEP_ELEMENT) {
         uint8_t id = ids[cursor.id];
-        if (!id || id == mid_id)
+        if (!id || is_own(id, own, count))
             continue;
         two_byte |= !fits_one_byte(id, cursor.size);
         data += cursor.size;
-        count++;
+        elements++;
     }
-    if (!count)
+    if (!elements)
         return 0;
-    size_t size = data + count * (two_byte ? 2 : 1), padded = (size + 3) / 4 * 4;
+    size_t size = data + elements * (two_byte ? 2 : 1), padded = (size + 3) / 4 * 4;
     if (4 + padded > room)
         return -1;
     write16(out, two_byte ? TWO_BYTE : ONE_BYTE);
@@ -228,11 +243,11 @@ int rtp_write_extensions(
     cursor = elements_of(packet);
     while (next_element(&cursor) == STEP_ELEMENT) {
         uint8_t id = ids[cursor.id];
-        if (id && id != mid_id)
+        if (id && !is_own(id, own, count))
             at = write_element(at, two_byte, id, cursor.data, cursor.size);
     }
-    if (mid_id)
-        at = write_element(at, two_byte, mid_id, mid, mid_size);
+    for (size_t in = 0; in < count; in++)
+        at = write_element(at, two_byte, own[in].id, own[in].data, own[in].size);
     memset(at, 0, padded - size);
     return (int)(4 + padded);
 }

@@ -68,15 +68,19 @@ bool rtp_parse(const uint8_t *data, size_t size, packet_t *packet);
 /* Whether a keyframe begins in the packet. */
 bool rtp_begins_keyframe(codec_t codec, const packet_t *packet);
 
-/* Write the packet's extension block under other ids, `mid` in place of its own; the number of bytes written,
- * -1 where they are more than `room`. `ids`: id -> id, 0 to strip. `mid_id` 0 sends no mid. */
+/* A header extension element. */
+typedef struct element {
+    uint8_t id, size;
+    const uint8_t *data;
+} element_t;
+
+/* The data of the packet's first element with this id, NULL where there is none. Sets `size`. */
+const uint8_t *rtp_find_extension(const packet_t *packet, uint8_t id, size_t *size);
+
+/* Write the packet's extension block under other ids, followed by `count` elements of the server's own, which
+ * replace those of their ids; the number of bytes written, -1 where they are more than `room`. `ids`: id -> id,
+ * 0 to strip. */
 int rtp_write_extensions(
-    const packet_t *packet,
-    const uint8_t ids[256],
-    uint8_t mid_id,
-    const uint8_t *mid,
-    uint8_t mid_size,
-    uint8_t *out,
-    size_t room);
+    const packet_t *packet, const uint8_t ids[256], const element_t *own, size_t count, uint8_t *out, size_t room);
 
 #endif

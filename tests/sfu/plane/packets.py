@@ -3,6 +3,8 @@
 import random
 import struct
 
+from sfu.wire.twcc import TransportFeedback
+
 # First bytes of payloads, by codec: keyframes, what follows them, and what looks like either (see sfu.wire).
 CODECS: dict[str, list[bytes]] = {
     "VP8": [
@@ -138,3 +140,35 @@ def corrupt(data: bytes, dice: random.Random) -> bytes:
     else:
         changed = changed[dice.randrange(len(changed) + 1) :]
     return bytes(changed)
+
+
+def random_feedback(dice: random.Random) -> bytes:
+    """Transport-wide feedback about the first numbers that a transport gives, mostly sound."""
+    count = dice.choice([1, 2, 7, 14, 30, 200])
+    arrivals: list[int | None] = []
+    at = 0
+    for _ in range(count):
+        if dice.random() < 0.2:
+            arrivals.append(None)
+        else:
+            at += dice.choice([0, 1, 4, 40, 120, 300, -2])
+            arrivals.append(at)
+    message = bytes(
+        TransportFeedback(
+            dice.randrange(400),
+            1000,
+            dice.choice([0, 1, 1, 5, 40, 100, 65535]),
+            dice.choice([0, 100, 101, 102, 110, 2**23 - 1, -(2**23)]),
+            dice.randrange(256),
+            tuple(arrivals),
+        )
+    )
+    choice = dice.random()
+    if choice < 0.1:
+        # One byte more, with the padding bit, as libwebrtc has it.
+        message = bytes((message[0] | 0x20,)) + message[1:] + bytes((0, 0, 0, dice.choice([0, 1, 4, 200])))
+        message = message[:2] + struct.pack("!H", len(message) // 4 - 1) + message[4:]
+    elif choice < 0.2:
+        place = dice.randrange(4, len(message))
+        message = message[:place] + bytes((dice.randrange(256),)) + message[place + 1 :]
+    return message

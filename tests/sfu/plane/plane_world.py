@@ -145,7 +145,7 @@ class World:
         peer = Peer(transport, (f"192.0.2.{transport}", 5000), self.profile)
         self.peers[transport] = peer
         self.by_address[peer.address] = peer
-        self.plane.open_transport(transport)
+        self.plane.open_transport(transport, 9000 + transport)
         if bound:
             self.plane.bind(transport, peer.address)
         if keyed:
@@ -153,10 +153,17 @@ class World:
         return peer
 
     def publish(
-        self, source: int, transport: int, *, ssrc: int = 1, codec: str = "VP8", rate: int = 90000
+        self,
+        source: int,
+        transport: int,
+        *,
+        ssrc: int = 1,
+        codec: str = "VP8",
+        rate: int = 90000,
+        transport_wide: int = 0,
     ) -> None:
         video = codec != "opus"
-        self.plane.add_source(SourceRow(source, transport, ssrc, rate, {96: codec}, video))
+        self.plane.add_source(SourceRow(source, transport, ssrc, rate, {96: codec}, video, transport_wide))
 
     def subscribe(
         self,
@@ -171,8 +178,12 @@ class World:
         extensions: dict[int, int] | None = None,
         keyframe: bool = False,
         rate: int = 90000,
+        transport_wide: int = 0,
+        abs_send_time: int = 0,
     ) -> None:
-        self.plane.add_route(RouteRow(route, transport, ssrc, rate, first, mid, mid_extension))
+        self.plane.add_route(
+            RouteRow(route, transport, ssrc, rate, first, mid, mid_extension, transport_wide, abs_send_time)
+        )
         if source is not None:
             self.feed(route, source, extensions=extensions, keyframe=keyframe)
 

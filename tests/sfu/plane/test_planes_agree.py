@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from packets import CODECS, corrupt, random_packet, random_rtcp
+from packets import CODECS, corrupt, random_feedback, random_packet, random_rtcp
 from plane_world import RTCP_TYPES, Peer
 
 from sfu.plane._fast import FastPlane
@@ -48,6 +48,9 @@ TYPES = {96: "VP8", 97: "VP9", 98: "H264", 99: "AV1", 111: "opus", 127: "red"}
 STRIDES = [1] * 40 + [0, 2, 3, -1, -1, -2, -3, 50, 120, -126, -127, -128, -129, 130, 999, -1023, -1024]
 STRIDES += [2000, 2998, 2999, 3000, 3001, 20000, 32768, 40000, 65535]
 TICKS = [0.0, 0.0, 0.001, 0.01, 0.02, 0.33, 0.99, 1.01, 5.0]
+
+# Ids of transport-wide sequence numbers.
+WIDE_IDS = [0, 1, 1, 2, 3, 255]
 
 # Around the borders of RFC 7983's ranges.
 FIRST_BYTES = [0, 3, 4, 19, 20, 63, 64, 127, 128, 144, 191, 192, 255]
@@ -127,6 +130,8 @@ class PlanesAgree(RuleBasedStateMachine):
         for source in self.owner["source"]:
             assert self.fast.source_state(source) == self.reference.source_state(source)
             assert self.fast.sample([source], []) == self.reference.sample([source], [])
+        for transport in self.peers:
+            assert self.fast.bandwidth(transport) == self.reference.bandwidth(transport)
         for route in self.owner["route"]:
             state = self.fast.route_state(route)
             assert state == self.reference.route_state(route)
@@ -188,7 +193,7 @@ class PlanesAgree(RuleBasedStateMachine):
         ssrc = dice.choice([1, 2, 3, 4, 2**32 - 1]) if ssrc is None else ssrc
         types = {number: TYPES[number] for number in TYPES if dice.random() < 0.8}
         rate = dice.choice([90000, 90000, 48000, 8000, 50])
-        row = SourceRow(source, transport, ssrc, rate, types, dice.random() < 0.8)
+        row = SourceRow(source, transport, ssrc, rate, types, dice.random() < 0.8, dice.choice(WIDE_IDS))
         if not self.both(lambda plane: plane.add_source(row)):
             self.owner["source"][source] = transport
             self.streams = [*self.streams[-15:], Stream(transport, ssrc, dice)]
@@ -205,6 +210,8 @@ class PlanesAgree(RuleBasedStateMachine):
             dice.choice([0, 1, 100, 32000, 32767, 32768]),
             mid,
             dice.choice([0, 1, 3, 14, 15, 200]) if mid else 0,
+            dice.choice(WIDE_IDS),
+            dice.choice([0, 0, 0, 2, 9, 15, 200]),
         )
         if not self.both(lambda plane: plane.add_route(row)):
             self.owner["route"][route] = transport
@@ -422,6 +429,8 @@ class PlanesAgree(RuleBasedStateMachine):
             transport = self.pick(self.peers, dice)
             packet = random_rtcp(dice)
             if dice.random() < 0.5:
+                packet = b"".join(random_feedback(dice) for _ in range(dice.choice([1, 1, 2]))) + packet
+            if dice.random() < 0.5:
                 self.both(lambda plane, to=transport, data=packet: plane.send_rtcp(to, data))
                 continue
             datagram = self.peers[transport].sending.protect_rtcp(packet) if len(packet) <= 1300 else packet
@@ -430,6 +439,11 @@ class PlanesAgree(RuleBasedStateMachine):
             where = self.address_of(transport, dice)
             for _ in range(dice.choice([1, 1, 2])):
                 self.both(lambda plane, data=datagram, at=where: plane.receive(data, at, self.now))
+
+    @rule(seconds=st.sampled_from([0.0, 0.02, 0.05, 0.1, 3.0]))
+    def tick(self, seconds: float) -> None:
+        self.now += seconds
+        self.both(lambda plane: plane.tick(self.now))
 
     @rule(seed=SEED, count=st.integers(1, 8))
     def noise(self, seed: int, count: int) -> None:

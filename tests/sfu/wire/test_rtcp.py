@@ -75,7 +75,7 @@ PACKETS: list[tuple[Packet, str]] = [
     (GenericNack(1, 2, (5, 22)), "81cd0004 00000001 00000002 00050000 00160000"),
     (GenericNack(1, 2, (65535, 0, 15)), "81cd0003 00000001 00000002 ffff8001"),
     # Transport-wide feedback is RTPFB 15, not a NACK.
-    (Unknown(205, 15, bytes(range(12))), "8fcd0003 00010203 04050607 08090a0b"),
+    (Unknown(205, 14, bytes(range(12))), "8ecd0003 00010203 04050607 08090a0b"),
     (Unknown(204, 3, b"\0\0\0\1name"), "83cc0002 00000001 6e616d65"),
     # Application layer feedback that is no REMB.
     (Unknown(206, 15, bytes(8) + b"ABCD"), "8fce0003 00000000 00000000 41424344"),

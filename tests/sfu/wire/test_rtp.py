@@ -167,19 +167,25 @@ def test_block_reads_back(elements: list[rtp.Element]) -> None:
     assert (block[:2] == b"\x10\x00") is two_byte
 
 
-REMAPS: list[tuple[list[rtp.Element], dict[int, int], rtp.Element | None, list[rtp.Element]]] = [
-    ([(1, b"a"), (2, b"b")], {1: 2, 2: 1}, None, [(2, b"a"), (1, b"b")]),
-    ([(1, b"a"), (2, b"b")], {2: 2}, None, [(2, b"b")]),
-    ([(1, b"a")], {}, (4, b"0"), [(4, b"0")]),
-    ([(1, b"a"), (5, b"p")], {1: 1, 5: 4}, (4, b"0"), [(1, b"a"), (4, b"0")]),
+REMAPS: list[tuple[list[rtp.Element], dict[int, int], list[rtp.Element], list[rtp.Element]]] = [
+    ([(1, b"a"), (2, b"b")], {1: 2, 2: 1}, [], [(2, b"a"), (1, b"b")]),
+    ([(1, b"a"), (2, b"b")], {2: 2}, [], [(2, b"b")]),
+    ([(1, b"a")], {}, [(4, b"0")], [(4, b"0")]),
+    ([(1, b"a"), (5, b"p")], {1: 1, 5: 4}, [(4, b"0")], [(1, b"a"), (4, b"0")]),
+    (
+        [(1, b"a"), (2, b"b"), (3, b"c")],
+        {1: 1, 2: 2, 3: 3},
+        [(3, b"0"), (1, b"1")],
+        [(2, b"b"), (3, b"0"), (1, b"1")],
+    ),
 ]
 
 
-@pytest.mark.parametrize(("elements", "ids", "mid", "expected"), REMAPS)
+@pytest.mark.parametrize(("elements", "ids", "own", "expected"), REMAPS)
 def test_remap(
-    elements: list[rtp.Element], ids: dict[int, int], mid: rtp.Element | None, expected: list[rtp.Element]
+    elements: list[rtp.Element], ids: dict[int, int], own: list[rtp.Element], expected: list[rtp.Element]
 ) -> None:
-    assert rtp.remap_elements(elements, ids, mid) == expected
+    assert rtp.remap_elements(elements, ids, own) == expected
 
 
 def readers() -> list[Callable[[bytes], object]]:

@@ -89,7 +89,7 @@ static void one_world(uint64_t seed, totals_t *totals) {
     short_of_memory = seed % 4 == 0;
     for (int round = 0; round < ROUNDS_PER_WORLD; round++) {
         now += 0.001 * (double)below(dice, 100);
-        switch (below(dice, 6)) {
+        switch (below(dice, 7)) {
         case 0:
         case 1:
             change(&world);
@@ -117,6 +117,13 @@ static void one_world(uint64_t seed, totals_t *totals) {
             free(exact);
             break;
         }
+        case 3: {
+            transport_t *transport = world.transports[below(dice, TRANSPORTS)];
+            if (transport)
+                lane_tick(&plane.control, transport, now);
+            lane_flush(&plane.control);
+            break;
+        }
         default:
             batch(&world, now, totals);
         }
@@ -125,8 +132,8 @@ static void one_world(uint64_t seed, totals_t *totals) {
     short_of_memory = false;
     for (size_t at = 0; at < ROUTES; at++)
         drop_route(&world, at);
-    /* What routes sent came out, or was dropped for want of memory. */
-    CHECK(world.closed_packets + rtcp == kept + plane.control.drops[DROP_SEND_FAILED]);
+    /* What routes sent, and what publishers were told, came out, or was dropped for want of memory. */
+    CHECK(world.closed_packets + rtcp + plane.control.feedbacks == kept + plane.control.drops[DROP_SEND_FAILED]);
     for (int reason = DROP_ROUTE_PAUSED; reason <= DROP_SRTP_PROTECT; reason++)
         CHECK(plane.control.drops[reason] == world.closed_drops[reason]);
     for (int reason = 0; reason < DROP_COUNT; reason++) {

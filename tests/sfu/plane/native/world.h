@@ -255,7 +255,7 @@ static void change(world_t *world) {
     switch (below(dice, 12)) {
     case 0:
         if (!transport)
-            world->transports[at] = transport_new((int64_t)at);
+            world->transports[at] = transport_new((int64_t)at, (uint32_t)roll(dice));
         else if (once_in(dice, 6))
             drop_transport(world, at);
         break;
@@ -285,6 +285,8 @@ static void change(world_t *world) {
             if (!source)
                 break;
             source->is_video = !once_in(dice, 3);
+            if (!once_in(dice, 3) && transport_note_arrivals(transport))
+                source->transport_wide_id = (uint8_t)(1 + below(dice, 4));
             for (size_t type = 90; type < 128; type++)
                 source->codecs[type] = (uint8_t)below(dice, CODEC_AV1 + 1);
         }
@@ -296,6 +298,10 @@ static void change(world_t *world) {
         } else if (!route && transport) {
             route = world->routes[to] =
                 route_new(transport, world->next_ssrc++, 90000, (uint16_t)below(dice, 1 << 15));
+            if (route && once_in(dice, 2) && transport_note_sent(transport))
+                route->transport_wide_id = (uint8_t)(1 + below(dice, once_in(dice, 2) ? 14 : 255));
+            if (route && once_in(dice, 4))
+                route->abs_send_time_id = (uint8_t)(1 + below(dice, 255));
             if (route && once_in(dice, 2)) {
                 route->mid_id = (uint8_t)(1 + below(dice, once_in(dice, 2) ? 14 : 255));
                 route->mid_size = (uint8_t)(1 + below(dice, once_in(dice, 2) ? 16 : 255));
@@ -315,6 +321,34 @@ static void change(world_t *world) {
     }
 }
 
+/* Transport-wide feedback, or what looks like it: any chunks, any arrival times. */
+static size_t make_feedback(dice_t *dice, uint8_t *out, size_t room) {
+    size_t size = 8;
+    write32(out, 0x80c90001);
+    write32(out + 4, (uint32_t)below(dice, 200));
+    for (size_t messages = 1 + below(dice, 3); messages; messages--) {
+        size_t words = below(dice, once_in(dice, 8) ? 300 : 40);
+        if (size + 4 + 4 * words + TAG > room)
+            break;
+        uint8_t *message = out + size;
+        message[0] = 0x80 | TWCC_FORMAT | (once_in(dice, 3) ? RTP_PADDING : 0);
+        message[1] = TWCC_PACKET_TYPE;
+        write16(message + 2, (uint16_t)(once_in(dice, 30) ? words + 1 : words));
+        for (size_t at = 4; at < 4 + 4 * words; at++)
+            message[at] = once_in(dice, 2) ? (uint8_t)roll(dice) : (uint8_t)below(dice, 4);
+        if (words > 3) {
+            write16(message + 12, (uint16_t)below(dice, once_in(dice, 4) ? 65536 : 300));
+            write16(message + 14, (uint16_t)below(dice, once_in(dice, 4) ? 65536 : 100));
+            write32(message + 16, (uint32_t)below(dice, 1000) << 8);
+        }
+        if (words)
+            message[4 * words + 3] = (uint8_t)below(dice, once_in(dice, 4) ? 256 : 5);
+        size += 4 + 4 * words;
+    }
+    memset(out + size, 2, TAG);
+    return size + TAG;
+}
+
 /* Write a datagram that a client or an attacker might send, of up to `room` bytes; its size. */
 static size_t make_datagram(dice_t *dice, uint16_t *sequence, uint32_t ssrc, uint8_t *out, size_t room) {
     static const uint8_t firsts[] = {0, 3, 4, 19, 20, 63, 64, 127, 128, 144, 176, 191, 192, 255};
@@ -331,6 +365,8 @@ static size_t make_datagram(dice_t *dice, uint16_t *sequence, uint32_t ssrc, uin
             out[0] = firsts[below(dice, sizeof firsts)];
         return size;
     }
+    if (once_in(dice, 16))
+        return make_feedback(dice, out, room);
     if (once_in(dice, 16)) {
         size = 8 + 4 * below(dice, 40);
         memset(out, 0, size);
