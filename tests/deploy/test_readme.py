@@ -50,7 +50,7 @@ def test_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\:", ":")
     targets = set(re.findall(r"^([a-z:]+): ", makefile, re.MULTILINE))
     table = README.partition("## Commands")[2].partition("## ")[0]
-    named = set(re.findall(r"`(?:make )?([a-z:]+)`", table)) - {"serve", "migrate", "bot"}
+    named = set(re.findall(r"`(?:make )?([a-z:]+)`", table)) - {"serve", "migrate", "doctor", "bot"}
     assert {"run", "test", "dev:up", "dev:down", "migrate:status"} <= named
     assert named <= targets
 
