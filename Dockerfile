@@ -16,6 +16,7 @@ COPY requirements.lock ./
 RUN python -m venv --without-pip /opt/chatter && uv pip install --require-hashes -r requirements.lock
 
 COPY pyproject.toml setup.py README.md ./
+COPY api api
 COPY auth auth
 COPY bots bots
 COPY chatter chatter

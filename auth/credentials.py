@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
-from auth.errors import ApiError
+from pydantic import Field
+
+from api.models import Body, Parameters
 
 USERNAME = re.compile(r"[A-Za-z0-9_.-]{3,32}")
 PASSWORD_LENGTH = range(8, 129)
@@ -15,66 +16,65 @@ PASSWORD_LENGTH = range(8, 129)
 DEVICE_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """A username and a password as the client sent them."""
+Username = Annotated[
+    str,
+    Field(
+        pattern=rf"^{USERNAME.pattern}$",
+        description='3 to 32 of the letters a–z, digits, "_", "." and "-"',
+        examples=["alice"],
+    ),
+]
+NewPassword = Annotated[
+    str,
+    Field(
+        min_length=PASSWORD_LENGTH.start,
+        max_length=PASSWORD_LENGTH.stop - 1,
+        pattern=r"^[^\x00]*$",
+        description="8 to 128 characters long, without NUL",
+        examples=["securepassword"],
+    ),
+]
 
-    username: str
-    password: str
 
-    @classmethod
-    def parse(cls, body: Any) -> Credentials:
-        """Read a JSON body. Raise ApiError 400 that names the field that is missing or no string."""
-        if not isinstance(body, dict):
-            raise ApiError(
-                400, "invalid_body", 'The body must be a JSON object {"username": …, "password": …}.'
-            )
-        values = []
-        for field in ("username", "password"):
-            value = body.get(field)
-            if not isinstance(value, str):
-                raise ApiError(400, f"invalid_{field}", f'"{field}" is missing or is not a string.')
-            values.append(value)
-        return cls(*values)
+class NewAccount(Body):
+    """Who wants an account."""
 
-    def check_new(self) -> None:
-        """Raise ApiError 400 unless an account may be made of these."""
-        if not USERNAME.fullmatch(self.username):
-            raise ApiError(
-                400,
-                "invalid_username",
-                '"username" must be 3 to 32 of the letters a–z, digits, "_", "." and "-".',
-            )
-        if len(self.password) not in PASSWORD_LENGTH:
-            raise ApiError(400, "invalid_password", '"password" must be 8 to 128 characters long.')
-        if not _hashable(self.password):
-            raise ApiError(400, "invalid_password", '"password" holds a character that cannot be used.')
+    username: Username
+    password: NewPassword
+
+
+class Credentials(Body):
+    """A username and a password as the client has them."""
+
+    username: str = Field(description="a string", examples=["alice"])
+    password: str = Field(description="a string", examples=["securepassword"])
 
     def could_exist(self) -> bool:
         """Whether any account can have these, so that a hash is worth its cost."""
         return (
             USERNAME.fullmatch(self.username) is not None
             and len(self.password) in PASSWORD_LENGTH
-            and _hashable(self.password)
+            and "\0" not in self.password
         )
 
 
-def check_device_id(value: str | None) -> str:
-    """Return the X-Device-ID header's value. Raise ApiError 400 if it is missing or malformed."""
-    if value is None:
-        raise ApiError(400, "missing_device_id", "The X-Device-ID header is required: an id of this device.")
-    if not DEVICE_ID.fullmatch(value):
-        raise ApiError(
-            400,
-            "invalid_device_id",
-            "The X-Device-ID header must be 1 to 128 printable characters without spaces.",
-        )
-    return value
+class DeviceHeaders(Parameters):
+    """Which device it is."""
+
+    device_id: str = Field(
+        alias="X-Device-ID",
+        pattern=rf"^{DEVICE_ID.pattern}$",
+        description="1 to 128 printable ASCII characters without spaces, an id that this device keeps",
+        examples=["abc123def456"],
+    )
 
 
-def _hashable(password: str) -> bool:
-    # JSON can carry lone surrogates ("\ud800"), which have no UTF-8; bcrypt takes no NUL.
-    try:
-        return b"\0" not in password.encode()
-    except UnicodeEncodeError:
-        return False
+class OptionalDeviceHeaders(Parameters):
+    """Which device it is, if it says so."""
+
+    device_id: str | None = Field(
+        None,
+        alias="X-Device-ID",
+        pattern=rf"^{DEVICE_ID.pattern}$",
+        description="1 to 128 printable ASCII characters without spaces, an id that this device keeps",
+    )

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from auth.credentials import Credentials
+from api.errors import ApiError
+from auth.credentials import Credentials, NewAccount
 from auth.database import Database
-from auth.errors import ApiError
+from auth.errors import BUSY, INVALID_CREDENTIALS, REFRESH_TOKEN_INVALID, USERNAME_TAKEN
 from auth.models import RefreshToken, User
 from auth.passwords import OverloadedError, PasswordHasher
 from auth.repositories import RefreshTokens, UsernameTakenError, Users
@@ -66,12 +67,9 @@ class AuthService:
         self.refresh_ttl = refresh_ttl
         self._clock = clock
 
-    async def register(self, credentials: Credentials, device_id: str) -> SignedIn:
-        """Make an account and sign in. Raise ApiError 400, 409 or 503."""
-        credentials.check_new()
-        taken = ApiError(
-            409, "username_taken", f'The username "{credentials.username}" is taken; choose another one.'
-        )
+    async def register(self, credentials: NewAccount, device_id: str) -> SignedIn:
+        """Make an account and sign in. Raise ApiError 409 or 503."""
+        taken = USERNAME_TAKEN(f'The username "{credentials.username}" is taken; choose another one.')
         async with self._database.transaction() as session:
             if await Users(session).by_username(credentials.username) is not None:
                 raise taken
@@ -89,7 +87,7 @@ class AuthService:
 
     async def login(self, credentials: Credentials, device_id: str) -> SignedIn:
         """Sign in on a device. Raise ApiError 401 or 503; it does not tell whether the user exists."""
-        refused = ApiError(401, "invalid_credentials", "The username or the password is wrong.")
+        refused = INVALID_CREDENTIALS("The username or the password is wrong.")
         if not credentials.could_exist():
             raise refused
         async with self._database.transaction() as session:
@@ -106,7 +104,7 @@ class AuthService:
 
     async def refresh(self, refresh_token: str | None) -> SignedIn:
         """Exchange a refresh token for a new pair. Raise ApiError 401."""
-        refused = ApiError(401, "refresh_token_invalid", "The session has ended; sign in again.")
+        refused = REFRESH_TOKEN_INVALID("The session has ended; sign in again.")
         if not refresh_token:
             raise refused
         now = self._clock()
@@ -169,9 +167,7 @@ class AuthService:
 
 
 def _busy() -> ApiError:
-    return ApiError(
-        503,
-        "busy",
+    return BUSY(
         "Too many people are signing in at this moment; try again in a few seconds.",
         {"Retry-After": "5"},
     )

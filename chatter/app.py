@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
+import json
 import logging
 from collections.abc import AsyncIterator, Callable
+from typing import Literal
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
+from api import openapi
+from api.errors import error_middleware
+from api.models import Answer
+from api.routes import OPERATIONS, Routes
 from auth import http as auth_http
 from auth.database import Database
-from auth.errors import error_middleware
+from auth.errors import database_middleware
 from auth.passwords import PasswordHasher
 from auth.service import AuthService
 from auth.tokens import AccessTokens, TokenError
@@ -30,7 +36,7 @@ from observability.metrics import HttpMetrics
 from observability.tracing import Tracing
 from signaling import http as signaling_http
 from signaling.settings import RoomSettings
-from web import pages
+from web import pages, reference
 
 SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)
@@ -44,6 +50,14 @@ MAX_BODY_BYTES = 64 * 1024
 TRACING_CLOSE_TIMEOUT = 6.0
 
 LOG = logging.getLogger(__name__)
+
+API_DESCRIPTION = """\
+Accounts and rooms of a Chatter server. The WebSocket of a call is described in docs/protocol.md.
+
+Refusals are problem details (RFC 9457); programs tell them apart by `code`. Their member `error` is an older
+form of the same."""
+
+routes = Routes("server")
 
 Lifetime = Callable[[web.Application], AsyncIterator[None]]
 
@@ -70,6 +84,7 @@ def create_app(settings: Settings) -> web.Application:
             logging_middleware(identify),
             metrics.middleware(),
             error_middleware,
+            database_middleware,
         ],
     )
     app.on_response_prepare.append(cors.on_prepare())
@@ -85,10 +100,25 @@ def create_app(settings: Settings) -> web.Application:
     app.cleanup_ctx.append(media.run)
     rooms = signaling_http.setup(app, room_settings(settings), tokens, media)
     registry.register(CallMetrics(rooms, media))
-    app.router.add_get("/health", health)
     app.router.add_get("/metrics", metrics.expose)
+    routes.add_to(app)
     pages.setup(app, version=version())
+    setup_reference(app)
     return app
+
+
+def setup_reference(app: web.Application) -> None:
+    """Describe the routes that `app` has by now, for programs and for people."""
+    described = openapi.document(
+        app[OPERATIONS], title="Chatter", version=version(), description=API_DESCRIPTION
+    )
+    text = json.dumps(described, ensure_ascii=False, indent=1)
+
+    async def serve(_request: web.Request) -> web.Response:
+        return web.Response(text=text, content_type="application/json", headers={"Cache-Control": "no-cache"})
+
+    app.router.add_get("/openapi.json", serve)
+    reference.setup(app, described)
 
 
 def setup_accounts(app: web.Application, settings: Settings) -> AccessTokens:
@@ -162,9 +192,16 @@ def identify(request: web.Request) -> tuple[int, str] | None:
     return None if identity is None else (identity.user_id, identity.username)
 
 
-async def health(_request: web.Request) -> web.Response:
-    """Answer GET /health: the server takes requests."""
-    return web.json_response({"status": "ok"})
+class HealthAnswer(Answer):
+    """The server takes requests."""
+
+    status: Literal["ok"]
+
+
+@routes.get("/health")
+async def health(_request: web.Request) -> HealthAnswer:
+    """Tell whether the server takes requests."""
+    return HealthAnswer(status="ok")
 
 
 async def open_database(database: Database, embedded: bool) -> None:

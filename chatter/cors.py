@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from auth.errors import ApiError
+from api.errors import ORIGIN_NOT_ALLOWED
 
 METHODS = "GET, POST, PUT, PATCH, DELETE, OPTIONS"
 HEADERS = "Authorization, Content-Type, X-Device-ID"
@@ -39,7 +39,7 @@ class Cors:
                 return await handler(request)
             if not self.allows(origin):
                 message = f"Pages of {origin[:200]} may not call this server; add it to SERVER_CORS_ORIGINS."
-                return ApiError(403, "origin_not_allowed", message).response()
+                return ORIGIN_NOT_ALLOWED(message).response()
             return web.Response(
                 status=204,
                 headers={

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator
-from typing import cast
 
 from aiohttp import web
+from pydantic import Field
 from yarl import URL
 
-from auth.errors import ApiError
-from auth.http import require_identity
-from auth.tokens import AccessTokens, TokenError
+from api.errors import ORIGIN_NOT_ALLOWED, UPGRADE_REQUIRED, ErrorKind
+from api.models import Answer, Body
+from api.routes import Routes
+from auth.http import ACCOUNT
+from auth.tokens import AccessTokens, Identity, TokenError
 from signaling.closing import Refused
 from signaling.entry import Admission, Entry
 from signaling.media import MediaServer, SfuNegotiator, deliver, may_send_data
@@ -29,7 +30,49 @@ MAX_BODY_BYTES = 4 * 1024
 
 LOG = logging.getLogger(__name__)
 
-routes = web.RouteTableDef()
+TOO_MANY_ROOMS = ErrorKind(503, "too_many_rooms", "The server has as many rooms as it may")
+
+
+class NewRoom(Body):
+    """What a room is to be."""
+
+    mode: RoomMode | None = Field(
+        None, description=f"one of {', '.join(ROOM_MODES)}; without it the server's own default is taken"
+    )
+
+
+AS_THE_SERVER_HAS_IT = NewRoom()
+
+
+class RoomAnswer(Answer):
+    """Where a room is."""
+
+    room_id: str = Field(examples=["a1b2c3d4"])
+    ws_url: str = Field(
+        description="the WebSocket of its calls", examples=["ws://localhost:8080/ws/a1b2c3d4"]
+    )
+
+
+def _is_absent(value: object) -> bool:
+    return value is None
+
+
+class IceServer(Answer):
+    """A STUN or TURN server, as RTCPeerConnection takes it."""
+
+    urls: list[str] = Field(examples=[["turn:turn.example.com:3478"]])
+    # A browser would take null for the name "null".
+    username: str | None = Field(None, exclude_if=_is_absent)
+    credential: str | None = Field(None, exclude_if=_is_absent)
+
+
+class IceServersAnswer(Answer):
+    """The servers to find a path by; credentials expire."""
+
+    ice_servers: list[IceServer]
+
+
+routes = Routes("rooms")
 
 
 def setup(
@@ -48,36 +91,33 @@ def setup(
     app[CONNECTIONS] = Connections()
     app.cleanup_ctx.append(_sweep)
     app.on_shutdown.append(_stop)
-    app.add_routes(routes)
+    routes.add_to(app)
+    app.router.add_get("/ws/{roomId}", join_room)
     return rooms
 
 
-@routes.post("/rooms")
-async def create_room(request: web.Request) -> web.Response:
-    require_identity(request)
-    mode = _wanted_mode(await _json_body(request))
+@routes.post("/rooms", authentication=ACCOUNT, errors=[TOO_MANY_ROOMS], max_body=MAX_BODY_BYTES)
+async def create_room(request: web.Request, *, body: NewRoom = AS_THE_SERVER_HAS_IT) -> RoomAnswer:
+    """Make a room."""
     try:
-        room = request.app[ROOMS].create(asyncio.get_running_loop().time(), mode)
+        room = request.app[ROOMS].create(asyncio.get_running_loop().time(), body.mode)
     except TooManyRooms as error:
-        raise ApiError(503, "too_many_rooms", str(error)) from error
-    return web.json_response({"roomId": room.id, "wsUrl": _ws_url(request, room.id)})
+        raise TOO_MANY_ROOMS(str(error)) from error
+    return RoomAnswer(room_id=room.id, ws_url=_ws_url(request, room.id))
 
 
-@routes.get("/ice-servers")
-async def ice_servers(request: web.Request) -> web.Response:
+@routes.get("/ice-servers", authentication=ACCOUNT)
+async def ice_servers(request: web.Request, *, identity: Identity) -> IceServersAnswer:
+    """List STUN and TURN servers, with credentials that expire."""
     # Not for everybody: a relay that anyone may use is soon used for anything.
-    identity = require_identity(request)
     servers = request.app[ROOMS].settings.ice_servers_for(f"user-{identity.user_id}")
-    return web.json_response({"iceServers": servers}, headers={"Cache-Control": "no-store"})
+    return IceServersAnswer.model_validate({"ice_servers": servers})
 
 
-@routes.get("/ws/{roomId}")
 async def join_room(request: web.Request) -> web.StreamResponse:
     _check_origin(request)
     if not web.WebSocketResponse().can_prepare(request):
-        raise ApiError(
-            426, "upgrade_required", "This is a WebSocket: connect with a WebSocket client.", UPGRADE
-        )
+        raise UPGRADE_REQUIRED("This is a WebSocket: connect with a WebSocket client.", UPGRADE)
     connection = Connection(request, request.app[ROOMS])
     query = request.query
     entry = Entry(
@@ -122,11 +162,7 @@ def _check_origin(request: web.Request) -> None:
     if origin is None or "*" in allowed or origin.lower() in (a.lower().rstrip("/") for a in allowed):
         return
     if not _same_host(origin, request.host):
-        raise ApiError(
-            403,
-            "origin_not_allowed",
-            f"Pages of {origin[:200]} may not connect; add it to the allowed origins.",
-        )
+        raise ORIGIN_NOT_ALLOWED(f"Pages of {origin[:200]} may not connect; add it to the allowed origins.")
 
 
 def _same_host(origin: str, host: str) -> bool:
@@ -137,29 +173,6 @@ def _same_host(origin: str, host: str) -> bool:
     except ValueError:
         return False
     return page.scheme in ("http", "https") and (page.host, page.port) == (server.host, server.port)
-
-
-async def _json_body(request: web.Request) -> object:
-    if (request.content_length or 0) > MAX_BODY_BYTES:
-        raise ApiError(413, "body_too_large", f"The body must be at most {MAX_BODY_BYTES} bytes long.")
-    raw = await request.read()
-    if len(raw) > MAX_BODY_BYTES:
-        raise ApiError(413, "body_too_large", f"The body must be at most {MAX_BODY_BYTES} bytes long.")
-    if not raw.strip():
-        return {}
-    try:
-        return json.loads(raw)
-    except (ValueError, RecursionError):
-        raise ApiError(400, "invalid_json", "The body is not valid JSON in UTF-8.") from None
-
-
-def _wanted_mode(body: object) -> RoomMode | None:
-    if not isinstance(body, dict):
-        raise ApiError(400, "invalid_field", "The body must be a JSON object or empty.")
-    mode = body.get("mode")
-    if mode is not None and mode not in ROOM_MODES:
-        raise ApiError(400, "invalid_field", f"mode must be one of {', '.join(ROOM_MODES)}.")
-    return cast("RoomMode | None", mode)
 
 
 def _ws_url(request: web.Request, room_id: str) -> str:

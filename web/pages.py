@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import aiohttp_jinja2
@@ -79,7 +79,7 @@ def _digest(files: dict[str, bytes]) -> str:
 
 def _page(template: str, **context: str) -> _Handler:
     async def handler(request: web.Request) -> web.StreamResponse:
-        return _render(template, request, context)
+        return render(template, request, context)
 
     return handler
 
@@ -87,13 +87,14 @@ def _page(template: str, **context: str) -> _Handler:
 async def _room(request: web.Request) -> web.StreamResponse:
     room_id = request.match_info["roomId"]
     if not ROOM_ID.fullmatch(room_id):
-        return _render("not-found.html", request, {"reason": "room"}, status=404)
-    return _render("call.html", request, {"room_id": room_id})
+        return render("not-found.html", request, {"reason": "room"}, status=404)
+    return render("call.html", request, {"room_id": room_id})
 
 
-def _render(
-    template: str, request: web.Request, context: dict[str, str], *, status: int = 200
+def render(
+    template: str, request: web.Request, context: Mapping[str, object], *, status: int = 200
 ) -> web.StreamResponse:
+    """Return the page, which may load from this server alone and runs nothing inline."""
     response = aiohttp_jinja2.render_template(template, request, context, status=status)
     host = request.host if _HOST.fullmatch(request.host) else "localhost"
     response.headers.update(
@@ -147,4 +148,4 @@ async def _not_found(request: web.Request, handler: _Handler) -> web.StreamRespo
     except web.HTTPNotFound:
         if request.method != "GET" or "text/html" not in request.headers.get("Accept", ""):
             raise
-        return _render("not-found.html", request, {"reason": "page"}, status=404)
+        return render("not-found.html", request, {"reason": "page"}, status=404)

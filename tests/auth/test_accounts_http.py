@@ -20,11 +20,12 @@ PHONE = {"X-Device-ID": "phone"}
 
 
 async def error_of(response):
-    assert response.content_type == "application/json"
+    assert response.content_type == "application/problem+json"
     body = await response.json()
-    assert set(body) == {"error"}
-    assert set(body["error"]) == {"code", "message"}
-    return response.status, body["error"]["code"]
+    assert body["status"] == response.status
+    # The form that the API had first.
+    assert body["error"] == {"code": body["code"], "message": body["detail"]}
+    return response.status, body["code"]
 
 
 async def register(client, credentials=ALICE, headers=LAPTOP):

@@ -1,7 +1,15 @@
+import json
+
 import pytest
 
-from auth.credentials import Credentials, check_device_id
-from auth.errors import ApiError
+from api.errors import ApiError
+from api.validation import read_json, read_texts
+from auth.credentials import Credentials, DeviceHeaders, NewAccount
+from auth.errors import INVALID_DEVICE_ID, INVALID_PASSWORD, INVALID_USERNAME, MISSING_DEVICE_ID
+
+KINDS = {
+    kind.code: kind for kind in (INVALID_USERNAME, INVALID_PASSWORD, MISSING_DEVICE_ID, INVALID_DEVICE_ID)
+}
 
 GOOD = "securepassword"
 
@@ -26,19 +34,21 @@ GOOD = "securepassword"
         ("alice", "x" * 129, "invalid_password"),
         ("alice", "", "invalid_password"),
         ("alice", "null\0inside", "invalid_password"),
-        ("alice", "\ud800 is half a pair", "invalid_password"),
     ],
 )
 def test_what_an_account_may_be_made_of(username, password, code):
-    credentials = Credentials(username, password)
-    assert credentials.could_exist() is (code is None)
+    body = {"username": username, "password": password}
+    assert Credentials(**body).could_exist() is (code is None)
+    raw = json.dumps(body).encode()
     if code is None:
-        credentials.check_new()
+        assert read_json(raw, NewAccount, KINDS) == NewAccount(**body)
     else:
         with pytest.raises(ApiError) as caught:
-            credentials.check_new()
+            read_json(raw, NewAccount, KINDS)
         assert (caught.value.status, caught.value.code) == (400, code)
-        assert f'"{code.removeprefix("invalid_")}"' in caught.value.message
+        name = code.removeprefix("invalid_")
+        assert f'"{name}" must be' in caught.value.detail
+        assert [error.pointer for error in caught.value.errors] == [f"#/{name}"]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +66,7 @@ def test_what_an_account_may_be_made_of(username, password, code):
 )
 def test_refuses_a_body_without_both(body, code):
     with pytest.raises(ApiError) as caught:
-        Credentials.parse(body)
+        read_json(json.dumps(body).encode(), Credentials, KINDS)
     assert (caught.value.status, caught.value.code) == (400, code)
 
 
@@ -73,9 +83,17 @@ def test_refuses_a_body_without_both(body, code):
     ],
 )
 def test_device_ids(value, code):
+    headers = {} if value is None else {"X-Device-ID": value}
     if code is None:
-        assert check_device_id(value) == value
+        assert read_texts(headers, DeviceHeaders, "header", KINDS).device_id == value
     else:
         with pytest.raises(ApiError, match="X-Device-ID") as caught:
-            check_device_id(value)
+            read_texts(headers, DeviceHeaders, "header", KINDS)
         assert (caught.value.status, caught.value.code) == (400, code)
+
+
+def test_half_a_pair_of_surrogates_is_no_text():
+    raw = b'{"username": "alice", "password": "\\ud800 is half a pair"}'
+    with pytest.raises(ApiError) as caught:
+        read_json(raw, Credentials, KINDS)
+    assert caught.value.code == "invalid_json"

@@ -4,16 +4,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, select
 
-from auth.credentials import Credentials
+from api.errors import ApiError
+from auth.credentials import Credentials, NewAccount
 from auth.database import Database
-from auth.errors import ApiError
 from auth.models import RefreshToken
 from auth.passwords import PasswordHasher
 from auth.service import AuthService
 from auth.tokens import AccessTokens
 from migrations.runner import Migrations
 
-ALICE = Credentials("alice", "securepassword")
+ALICE = NewAccount(username="alice", password="securepassword")
+ALICE_AGAIN = Credentials(username="alice", password="securepassword")
 TTL = timedelta(days=1)
 
 
@@ -59,7 +60,10 @@ async def refused(awaitable):
 
 async def test_of_two_who_want_a_name_one_gets_it(service):
     results = await asyncio.gather(
-        *(service.register(Credentials(name, "securepassword"), "d") for name in ("alice", "Alice", "ALICE")),
+        *(
+            service.register(NewAccount(username=name, password="securepassword"), "d")
+            for name in ("alice", "Alice", "ALICE")
+        ),
         return_exceptions=True,
     )
     refusals = [result for result in results if isinstance(result, BaseException)]
@@ -75,7 +79,7 @@ async def test_a_user_who_does_not_exist_costs_a_hash_too(opened, monkeypatch):
         return False
 
     monkeypatch.setattr(service._passwords, "verify", verify)
-    assert await refused(service.login(ALICE, "laptop")) == (401, "invalid_credentials")
+    assert await refused(service.login(ALICE_AGAIN, "laptop")) == (401, "invalid_credentials")
     assert verified == [None]
 
 
@@ -88,7 +92,7 @@ async def test_of_two_who_use_a_token_one_gets_a_new_one(service):
 async def test_a_device_that_signs_in_twice_at_once_has_one_session(opened):
     database, service = opened
     await service.register(ALICE, "laptop")
-    await asyncio.gather(*(service.login(ALICE, "phone") for _ in range(4)))
+    await asyncio.gather(*(service.login(ALICE_AGAIN, "phone") for _ in range(4)))
     async with database.transaction() as session:
         assert await session.scalar(select(func.count()).select_from(RefreshToken)) == 2
 
@@ -116,9 +120,9 @@ async def test_refreshing_prolongs_the_session_and_is_seen(service, clock):
 async def test_dead_sessions_are_forgotten(opened, clock):
     database, service = opened
     await service.register(ALICE, "laptop")
-    await service.logout((await service.login(ALICE, "phone")).refresh_token)
+    await service.logout((await service.login(ALICE_AGAIN, "phone")).refresh_token)
     clock.now += TTL
-    await service.login(ALICE, "tablet")
+    await service.login(ALICE_AGAIN, "tablet")
     async with database.transaction() as session:
         assert [row.device_id for row in await session.scalars(select(RefreshToken))] == ["tablet"]
 

@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 
 import auth.http
 import bots
-from auth.errors import error_middleware
+from api.errors import error_middleware
 from auth.tokens import AccessTokens, Identity
 from bots import socket
 from bots.events import ParticipantJoined, ParticipantLeft, TrackAdded, TrackRemoved

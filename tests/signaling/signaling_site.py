@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from signaling_fakes import ScriptedMediaServer
 
 import auth.http
-from auth.errors import error_middleware
+from api.errors import error_middleware
 from auth.tokens import AccessTokens, Identity
 from signaling.http import CONNECTIONS, setup
 from signaling.settings import RoomSettings

@@ -8,13 +8,16 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 import auth.http
-from auth.errors import error_middleware
+from api.errors import error_middleware
 from auth.tokens import AccessTokens, Identity
 from signaling.http import setup
 from signaling.settings import RoomSettings
 
 TOKENS = AccessTokens("s" * 32, 600)
 BEARER = {"Authorization": f"Bearer {TOKENS.issue(Identity(1, 'ada'))}"}
+
+
+JSON = {"Content-Type": "application/json"}
 
 
 async def serve(settings: RoomSettings):
@@ -45,7 +48,7 @@ async def site():
 )
 async def test_a_room_is_made(site, body, mode):
     client, rooms = site
-    answer = await client.post("/rooms", headers=BEARER, data=body)
+    answer = await client.post("/rooms", headers=BEARER | JSON, data=body)
     assert answer.status == 200
     told = await answer.json()
     host = f"{client.host}:{client.port}"
@@ -76,15 +79,15 @@ async def test_the_address_is_the_one_that_was_asked(site, headers, url):
         (BEARER, b"{", 400, "invalid_json"),
         (BEARER, b"\xff", 400, "invalid_json"),
         (BEARER, b"[" * 4000, 400, "invalid_json"),
-        (BEARER, b"[]", 400, "invalid_field"),
-        (BEARER, b'{"mode": "mesh"}', 400, "invalid_field"),
-        (BEARER, b'{"mode": ["sfu"]}', 400, "invalid_field"),
+        (BEARER, b"[]", 400, "invalid_body"),
+        (BEARER, b'{"mode": "mesh"}', 400, "invalid_request"),
+        (BEARER, b'{"mode": ["sfu"]}', 400, "invalid_request"),
         (BEARER, b" " * 4097, 413, "body_too_large"),
     ],
 )
 async def test_a_request_that_is_refused_makes_no_room(site, headers, body, status, code):
     client, rooms = site
-    answer = await client.post("/rooms", headers=headers, data=body)
+    answer = await client.post("/rooms", headers=headers | JSON, data=body)
     assert answer.status == status
     error = (await answer.json())["error"]
     assert error["code"] == code
