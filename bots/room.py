@@ -31,6 +31,7 @@ from bots.paths import MediaPaths
 from bots.publication import Publication
 from bots.roster import Roster
 from bots.socket import Socket, open_socket
+from bots.tracing import trace_parameters
 from bots.track import RemoteTrack
 
 logger = logging.getLogger(__name__)
@@ -110,7 +111,8 @@ class Room:
         try:
             try:
                 async with asyncio.timeout(timeout):
-                    socket = await open_socket(own, where.with_query(token, display_name))
+                    query = where.with_query(token, display_name).update_query(trace_parameters(began))
+                    socket = await open_socket(own, query)
                     welcome = await cls._welcome(socket)
             except TimeoutError:
                 raise JoinRefused("timeout", f"no welcome from {where.socket} within {timeout:g} s") from None

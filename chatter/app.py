@@ -28,6 +28,11 @@ from chatter.data import DataFolder
 from chatter.database_url import DATABASE_ERRORS, unusable
 from chatter.errors import SettingsError, StartError
 from chatter.media import AppMedia
+from chatter.monitoring.joins import Joins
+from chatter.monitoring.loop_lag import LoopLag
+from chatter.monitoring.node_metrics import NodeMetrics
+from chatter.monitoring.room_metrics import RoomMetrics
+from chatter.monitoring.sampler import Sampler
 from chatter.settings import SECRET, Settings
 from migrations.runner import Migrations, UnknownVersionError
 from observability.exchange import setup_answers
@@ -35,6 +40,7 @@ from observability.logs import logging_middleware
 from observability.metrics import HttpMetrics
 from observability.tracing import Tracing
 from signaling import http as signaling_http
+from signaling.rooms import Rooms
 from signaling.settings import RoomSettings
 from web import pages, reference
 
@@ -42,6 +48,9 @@ SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)
 MEDIA = web.AppKey("media", AppMedia)
 REGISTRY = web.AppKey("metrics_registry", CollectorRegistry)
+SAMPLER = web.AppKey("sampler", Sampler)
+JOINS = web.AppKey("joins", Joins)
+LOOP_LAG = web.AppKey("loop_lag", LoopLag)
 
 # Bytes of a request's body; nothing that the API takes is larger.
 MAX_BODY_BYTES = 64 * 1024
@@ -93,13 +102,19 @@ def create_app(settings: Settings) -> web.Application:
     app[REGISTRY] = registry
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
+    if tracing.collector is not None:
+        registry.register(tracing.collector)
 
     app.cleanup_ctx.append(tracing_lifetime(tracing))
     tokens = setup_accounts(app, settings)
     media = app[MEDIA] = AppMedia(settings.media.config)
     app.cleanup_ctx.append(media.run)
-    rooms = signaling_http.setup(app, room_settings(settings), tokens, media)
+    joins = app[JOINS] = Joins(registry, tracing)
+    media.on_answered(joins.answered)
+    media.on_event(joins.media_event)
+    rooms = signaling_http.setup(app, room_settings(settings), tokens, media, joins)
     registry.register(CallMetrics(rooms, media))
+    setup_monitoring(app, settings, rooms)
     app.router.add_get("/metrics", metrics.expose)
     routes.add_to(app)
     pages.setup(app, version=version())
@@ -155,6 +170,21 @@ def signing_secret(settings: Settings) -> str:
             f"AUTH_SECRET (auth.secret) is not set: with a PostgreSQL database it must be {SECRET}."
         )
     return data.secret()
+
+
+def setup_monitoring(app: web.Application, settings: Settings, rooms: Rooms) -> None:
+    """Add what looks at the calls while the app runs."""
+    registry, wanted = app[REGISTRY], settings.metrics
+    sampler = app[SAMPLER] = Sampler(rooms, app[MEDIA], app[JOINS], wanted.interval.total_seconds())
+    lag = app[LOOP_LAG] = LoopLag(registry)
+    registry.register(NodeMetrics(app[MEDIA], app[DATABASE], version()))
+    if not wanted.enabled:
+        return
+    room_metrics = RoomMetrics(wanted.max_rooms, wanted.max_tracks if wanted.per_track else 0)
+    sampler.on_snapshot(room_metrics.update)
+    registry.register(room_metrics)
+    app.cleanup_ctx.append(sampler.run)
+    app.cleanup_ctx.append(lag.run)
 
 
 def make_tracing(settings: Settings) -> Tracing:

@@ -51,6 +51,11 @@ ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "TURN_TTL": ("turn", "ttl"),
     "LOG_LEVEL": ("log", "level"),
     "LOG_FORMAT": ("log", "format"),
+    "METRICS_ENABLED": ("metrics", "enabled"),
+    "METRICS_INTERVAL": ("metrics", "interval"),
+    "METRICS_PER_TRACK": ("metrics", "per_track"),
+    "METRICS_MAX_TRACKS": ("metrics", "max_tracks"),
+    "METRICS_MAX_ROOMS": ("metrics", "max_rooms"),
     "OTEL_SERVICE_NAME": ("otel", "service_name"),
     "OTEL_EXPORTER_OTLP_ENDPOINT": ("otel", "exporter_otlp_endpoint"),
 }

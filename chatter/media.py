@@ -19,6 +19,7 @@ class AppMedia:
 
     def __init__(self, config: MediaConfig) -> None:
         self._config = config
+        self._answered: list[Callable[[str, str], None]] = []
         self._server: MediaServer | None = None
         self._callbacks: list[Callable[[Event], None]] = []
         self._may_send_data: Callable[[str, str], bool] | None = None
@@ -55,9 +56,16 @@ class AppMedia:
         """See MediaServer; before the start."""
         self._may_send_data = may_send
 
+    def on_answered(self, callback: Callable[[str, str], None]) -> None:
+        """Tell `callback` the room and the participant of every offer that was answered."""
+        self._answered.append(callback)
+
     def offer(self, room_id: str, participant_id: str, offer: Offer, *, local: bool = False) -> Answer:
         """See MediaServer."""
-        return self.server.offer(room_id, participant_id, offer, local=local)
+        answer = self.server.offer(room_id, participant_id, offer, local=local)
+        for callback in self._answered:
+            callback(room_id, participant_id)
+        return answer
 
     def pause(self, room_id: str, participant_id: str, track_id: str, paused: bool) -> None:
         """See MediaServer."""

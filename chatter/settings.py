@@ -279,6 +279,16 @@ class LogSettings(Section):
         return value.lower() if isinstance(value, str) else value
 
 
+class MetricsSettings(Section):
+    """What Prometheus gets beyond totals."""
+
+    enabled: bool = Field(True, description="true or false")
+    interval: Duration = Field(timedelta(seconds=2), description=DURATION)
+    per_track: bool = Field(True, description="true or false")
+    max_tracks: int = Field(100, ge=1, le=10_000, description="1 to 10000")
+    max_rooms: int = Field(100, ge=1, le=10_000, description="1 to 10000")
+
+
 class OtelSettings(Section):
     """Traces; they are exported where there is an endpoint."""
 
@@ -301,6 +311,7 @@ class Settings(Section):
     rooms: RoomsSettings = RoomsSettings()
     turn: TurnSettings = Field(TurnSettings(), description="urls and secret, or none of them")
     log: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
     otel: OtelSettings = OtelSettings()
 
     @property

@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
+from observability.correlation import correlate, trace_fields
 from observability.exchange import Answer, when_answered
 from observability.redaction import redact
 
@@ -56,14 +57,33 @@ def configure_logging(level: str, log_format: LogFormat, stream: TextIO) -> None
             structlog.stdlib.filter_by_level,
             structlog.stdlib.add_log_level,
             structlog.stdlib.add_logger_name,
+            correlate,
             structlog.processors.TimeStamper(fmt="iso", utc=not console),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
+    _quieten(root.level)
+    # It says with every batch what observability.export says once.
+    logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
+
+
+def set_level(level: str) -> None:
+    """Change the level of the whole process: debug, info, warning or error."""
+    root = logging.getLogger()
+    root.setLevel(level.upper())
+    _quieten(root.level)
+
+
+def _quieten(level: int) -> None:
     for name in QUIET_LOGGERS:
-        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+        logging.getLogger(name).setLevel(max(logging.WARNING, level))
+
+
+def get_level() -> str:
+    """Return the level of the whole process, in lower case."""
+    return logging.getLevelName(logging.getLogger().level).lower()
 
 
 class MalformedRequests(logging.Filter):
@@ -86,6 +106,7 @@ def make_formatter(console: bool, colors: bool = False) -> logging.Formatter:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
+        correlate,
         structlog.processors.TimeStamper(fmt="iso", utc=not console),
     ]
     if console:
@@ -111,9 +132,11 @@ def logging_middleware(identify: Identify, clock: Callable[[], float] = time.per
         if request.path in QUIET_PATHS:
             return await handler(request)
         start = clock()
+        # The answer is observed when the span is no longer the current one.
+        traced = trace_fields()
 
         def observe(answer: Answer) -> None:
-            _log_request(request, answer, clock() - start, identify(request))
+            _log_request(request, answer, clock() - start, identify(request), traced)
 
         try:
             response = await handler(request)
@@ -126,7 +149,13 @@ def logging_middleware(identify: Identify, clock: Callable[[], float] = time.per
     return log
 
 
-def _log_request(request: web.Request, answer: Answer, duration: float, user: tuple[int, str] | None) -> None:
+def _log_request(
+    request: web.Request,
+    answer: Answer,
+    duration: float,
+    user: tuple[int, str] | None,
+    traced: dict[str, str],
+) -> None:
     fields: dict[str, Any] = {
         "method": request.method,
         "path": request.path_qs,
@@ -135,6 +164,7 @@ def _log_request(request: web.Request, answer: Answer, duration: float, user: tu
         # Milliseconds.
         "duration": round(duration * 1000, 3),
         "remote_addr": request.remote,
+        **traced,
     }
     if user is not None:
         fields["userID"], fields["username"] = user

@@ -18,6 +18,7 @@ from auth.tokens import AccessTokens, Identity, TokenError
 from signaling.closing import Refused
 from signaling.entry import Admission, Entry
 from signaling.media import MediaServer, SfuNegotiator, deliver, may_send_data
+from signaling.observer import Observer
 from signaling.rooms import Account, Rooms, TooManyRooms
 from signaling.settings import ROOM_MODES, RoomMode, RoomSettings
 from signaling.websocket import Connection, Connections
@@ -76,13 +77,17 @@ routes = Routes("rooms")
 
 
 def setup(
-    app: web.Application, settings: RoomSettings, tokens: AccessTokens, media: MediaServer | None
+    app: web.Application,
+    settings: RoomSettings,
+    tokens: AccessTokens,
+    media: MediaServer | None,
+    observer: Observer | None = None,
 ) -> Rooms:
     """Add the rooms and their routes to `app`; `media` None leaves every room peer-to-peer.
 
-    Returns the rooms, whose `counters` and sizes are for metrics.
+    `observer` is told of arrivals. Returns the rooms, whose `counters` and sizes are for metrics.
     """
-    rooms = Rooms(settings, media=SfuNegotiator(media) if media is not None else None)
+    rooms = Rooms(settings, media=SfuNegotiator(media) if media is not None else None, observer=observer)
     if media is not None:
         media.on_event(lambda event: deliver(event, rooms))
         media.permit_data(lambda room_id, client_id: may_send_data(rooms, room_id, client_id))

@@ -15,6 +15,7 @@ from signaling.counters import Counters
 from signaling.messages import SFU
 from signaling.names import ROOM_ID_ALPHABET, ROOM_ID_CHARACTERS, clean_display_name, is_room_id
 from signaling.negotiator import Negotiator
+from signaling.observer import NoObserver, Observer
 from signaling.outbox import Outbox
 from signaling.participant import Participant
 from signaling.resume import ResumeRefused, ResumeTokens, new_token
@@ -43,6 +44,7 @@ class Rooms:
         *,
         media: Negotiator | None = None,
         counters: Counters | None = None,
+        observer: Observer | None = None,
         choose: Callable[[str], str] = secrets.choice,
         new_id: Callable[[], str] = lambda: secrets.token_hex(6),
         new_token: Callable[[], str] = new_token,
@@ -51,6 +53,7 @@ class Rooms:
         `new_token` what connections are resumed with."""
         self.settings = settings
         self.counters = counters if counters is not None else Counters()
+        self.observer: Observer = observer if observer is not None else NoObserver()
         self._media = media
         self._choose = choose
         self._new_id = new_id

@@ -10,12 +10,14 @@ import socket
 import time
 from collections.abc import Iterator
 
+import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from signaling import announcements
 from signaling.closing import GOODBYES, REPLACED, SERVER_STOPPING, TOO_SLOW, Closing, Refused
 from signaling.entry import Entry
 from signaling.messages import ProtocolError, RequestId, parse
+from signaling.observer import Arrival
 from signaling.outbox import Outbox
 from signaling.participant import Participant
 from signaling.rate import RateLimit
@@ -39,6 +41,7 @@ class Connection:
         self._rooms = rooms
         self._settings = rooms.settings
         self._loop = asyncio.get_running_loop()
+        self._requested = self._loop.time()
         self._frames = asyncio.Event()
         self._end: asyncio.Future[Closing] = self._loop.create_future()
         self._reason = "lost"
@@ -62,8 +65,10 @@ class Connection:
             self._rooms.counters.refused[refusal.closing.code] += 1
             await self._say_goodbye(refusal.closing)
             return
-        log = {"room": room.id, "client": participant.id}
-        LOG.info("A participant resumed" if opening else "A participant joined", extra=log)
+        # On every line of this connection, and of the tasks that its messages start. Never unbound: the task
+        # of an upgraded request serves no other one.
+        structlog.contextvars.bind_contextvars(room=room.id, client=participant.id)
+        LOG.info("A participant resumed" if opening else "A participant joined")
         try:
             await self._talk(room, participant, opening)
         finally:
@@ -72,7 +77,7 @@ class Connection:
             reason = closing.code if closing is not None else self._reason
             self._rooms.counters.closed[reason] += 1
             self._part(room, participant, reason)
-            LOG.info("A connection ended", extra=log | {"reason": reason, "left": participant.id not in room})
+            LOG.info("A connection ended", extra={"reason": reason, "left": participant.id not in room})
             if closing is not None:
                 await self._say_goodbye(closing)
             else:
@@ -99,6 +104,7 @@ class Connection:
             local=self._is_local(),
             device=entry.device,
         )
+        self._rooms.observer.arrived(Arrival(room, participant, self._requested, self._loop.time()))
         return room, participant, None
 
     def _part(self, room: Room, participant: Participant, reason: str) -> None:
@@ -120,7 +126,7 @@ class Connection:
                 task.cancel()
             for outcome in await asyncio.gather(reader, writer, return_exceptions=True):
                 if isinstance(outcome, Exception):
-                    LOG.error("A connection failed", exc_info=outcome, extra={"client": participant.id})
+                    LOG.error("A connection failed", exc_info=outcome)
 
     async def _read(self, room: Room, participant: Participant) -> None:
         settings = self._settings
@@ -168,9 +174,7 @@ class Connection:
             self._refuse(participant, error, message.type, message.id, admitted)
         except Exception:
             # A fault of ours: it must not cost the participant its call.
-            LOG.exception(
-                "A message failed", extra={"room": room.id, "client": participant.id, "type": message.type}
-            )
+            LOG.exception("A message failed", extra={"type": message.type})
             fault = ProtocolError("internal_error", "the server failed on this message; it has been logged")
             self._refuse(participant, fault, message.type, message.id, admitted)
 

@@ -22,7 +22,10 @@ async def next_of(iterator):
 
 async def test_joining_as_somebody():
     async with Server() as server, bots.Room.join(server.url, token="t0ken", display_name="Echo") as room:
-        assert server.queries == [{"token": "t0ken", "displayName": "Echo"}]
+        (query,) = server.queries
+        assert query.pop("traceparent").startswith("00-")
+        assert query.pop("baggage").startswith("chatter.client=bot,")
+        assert query == {"token": "t0ken", "displayName": "Echo"}
         assert (room.id, room.client_id, room.mode, room.tracks) == ("abc", "c1", "sfu", ())
         assert room.milestones.connected is None
         assert await room.ping() < WAIT

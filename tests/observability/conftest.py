@@ -44,14 +44,14 @@ async def socket(request: web.Request) -> web.WebSocketResponse:
 
 
 @pytest.fixture
-def observed_app(tmp_path: Path) -> Callable[[Middleware], web.Application]:
+def observed_app(tmp_path: Path) -> Callable[..., web.Application]:
     (tmp_path / "file.txt").write_text("x" * 1000)
 
     async def file(request: web.Request) -> web.FileResponse:
         return web.FileResponse(tmp_path / "file.txt")
 
-    def make(middleware: Middleware) -> web.Application:
-        app = web.Application(middlewares=[middleware])
+    def make(*middlewares: Middleware) -> web.Application:
+        app = web.Application(middlewares=middlewares)
         setup_answers(app)
         for path, handler in [
             ("/health", ok),

@@ -8,7 +8,15 @@ import pytest
 import structlog
 from aiohttp.test_utils import TestClient, TestServer
 
-from observability.logs import ACCESS, configure_logging, logging_middleware, make_formatter
+from observability.logs import (
+    ACCESS,
+    configure_logging,
+    get_level,
+    logging_middleware,
+    make_formatter,
+    set_level,
+)
+from observability.tracing import Tracing
 
 
 @pytest.fixture
@@ -156,3 +164,41 @@ def test_the_console_is_readable_and_keeps_secrets_too():
     assert "status=200" in line
     assert "secret" not in line
     assert "Bearer x" not in line
+
+
+async def test_a_request_is_logged_with_its_trace(observed_app, lines):
+    tracing = Tracing("chatter")
+    app = observed_app(tracing.middleware(), logging_middleware(lambda request: None))
+    async with TestClient(TestServer(app)) as client:
+        await client.get("/rooms/a", headers={"traceparent": f"00-{'1' * 32}-{'2' * 16}-01"})
+        await client.get("/nothing", headers={"traceparent": f"00-{'3' * 32}-{'2' * 16}-01"})
+    first, second = lines()
+    assert (first["trace_id"], second["trace_id"]) == ("1" * 32, "3" * 32)
+    assert len(first["span_id"]) == 16
+
+
+def test_what_a_task_is_about_is_on_every_line(process_logs):
+    configure_logging("info", "json", process_logs)
+    with structlog.contextvars.bound_contextvars(room="a", client="ann"):
+        logging.getLogger("signaling").info("one")
+        structlog.get_logger("sfu").info("two", client="bob")
+    logging.getLogger("signaling").info("three")
+    one, two, three = [json.loads(line) for line in process_logs.getvalue().splitlines()]
+    assert (one["room"], one["client"]) == ("a", "ann")
+    # What a line says itself goes before.
+    assert (two["room"], two["client"]) == ("a", "bob")
+    assert "room" not in three
+
+
+def test_the_level_changes_while_it_runs(process_logs):
+    configure_logging("warning", "json", process_logs)
+    assert get_level() == "warning"
+    set_level("debug")
+    logging.getLogger("chatter").debug("seen")
+    structlog.get_logger("sfu").debug("seen too")
+    logging.getLogger("aiortc").debug("still too talkative")
+    assert get_level() == "debug"
+    assert [json.loads(line)["message"] for line in process_logs.getvalue().splitlines()] == [
+        "seen",
+        "seen too",
+    ]

@@ -20,6 +20,7 @@ import { preferences } from "./preferences.js";
 import { Preview } from "./preview.js";
 import { visited } from "./recent-rooms.js";
 import { accessToken, account, deviceId, forgetAccount } from "./session.js";
+import { Trace } from "./trace.js";
 import { keepAwake } from "./wake-lock.js";
 import { refusal } from "./words.js";
 
@@ -31,17 +32,23 @@ const media = new LocalMedia();
 const meter = new LevelMeter();
 let displayName = parameters.get("name")?.trim() || preferences().displayName || account()?.username || "Guest";
 let ended = false;
+/** @type {Trace | null} of the join that the person has just asked for */
+let wish = null;
 
 /** @param {string | null} refused */
 async function address(refused) {
+  const trace = wish ?? new Trace();
+  wish = null;
   const known = account()?.token;
-  const token = (await accessToken({ fresh: refused !== null })) ?? known;
+  const token = (await accessToken({ fresh: refused !== null, traceparent: trace.parent() })) ?? known;
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
   const url = new URL(`${scheme}//${location.host}/ws/${roomId}`);
   // A token that could not be renewed is sent again, so that the server says what is wrong with it.
   if (token) url.searchParams.set("token", token);
   url.searchParams.set("displayName", displayName);
   url.searchParams.set("device", deviceId());
+  url.searchParams.set("traceparent", trace.parent());
+  url.searchParams.set("baggage", trace.baggage());
   return url.href;
 }
 
@@ -91,6 +98,7 @@ function publish() {
 }
 
 function join() {
+  wish = new Trace();
   keepAwake();
   publish();
   media.on("change", publish);

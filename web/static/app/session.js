@@ -38,10 +38,10 @@ export function expiryOf(token) {
 
 /**
  * @param {string} path
- * @param {{body?: unknown, token?: string}} [options]
+ * @param {{body?: unknown, token?: string, traceparent?: string}} [options]
  * @returns {Promise<any>}
  */
-async function post(path, { body, token } = {}) {
+async function post(path, { body, token, traceparent } = {}) {
   let response;
   try {
     response = await fetch(path, {
@@ -50,6 +50,7 @@ async function post(path, { body, token } = {}) {
         "X-Device-ID": deviceId(),
         ...(body !== undefined && { "Content-Type": "application/json" }),
         ...(token && { Authorization: `Bearer ${token}` }),
+        ...(traceparent && { traceparent }),
       },
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: AbortSignal.timeout(TIMEOUT_MS),
@@ -103,9 +104,10 @@ export async function authenticate(what, username, password) {
  *
  * @param {object} [options]
  * @param {boolean} [options.fresh] the known one has been refused
+ * @param {string} [options.traceparent] of the trace that this belongs to
  * @returns {Promise<string | null>} null: nobody is signed in
  */
-export async function accessToken({ fresh = false } = {}) {
+export async function accessToken({ fresh = false, traceparent } = {}) {
   const before = account();
   if (!before) return null;
   if (!fresh && isGood(before.token)) return before.token;
@@ -114,7 +116,7 @@ export async function accessToken({ fresh = false } = {}) {
     const current = account();
     if (current && current.token !== before.token && isGood(current.token)) return current.token;
     try {
-      const answer = await post("/auth/refresh");
+      const answer = await post("/auth/refresh", { traceparent });
       remember(ACCOUNT, answer);
       return answer.token;
     } catch (error) {

@@ -1,0 +1,101 @@
+"""Looks at the calls every few seconds: what metrics and operators see is the last look, so asking costs no
+packet."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+
+from aiohttp import web
+
+from chatter.media import AppMedia
+from chatter.monitoring.joins import Joins
+from chatter.monitoring.sampling import RoomSampling
+from chatter.monitoring.snapshot import RoomSnapshot, Snapshot
+from signaling.rooms import Rooms
+
+LOG = logging.getLogger(__name__)
+
+# At the most this part of the time goes into looking: on a full node looks are rarer.
+MAX_SHARE = 0.05
+
+# Rooms that are looked at without letting others have their turn.
+ROOMS_AT_ONCE = 8
+
+# Between two looks at joins that are not over, in seconds; what is measured has times of its own.
+JOIN_INTERVAL = 0.25
+
+
+class Sampler:
+    """Takes snapshots while the app runs. Its clock is the event loop's, which is the media server's."""
+
+    def __init__(self, rooms: Rooms, media: AppMedia, joins: Joins, interval: float) -> None:
+        """`interval` in seconds."""
+        self._rooms = rooms
+        self._media = media
+        self._joins = joins
+        self._interval = interval
+        self._samplings: dict[str, RoomSampling] = {}
+        self._listeners: list[Callable[[Snapshot], None]] = []
+        self.snapshot = Snapshot(at=0.0)
+        """The last look."""
+
+    def on_snapshot(self, listener: Callable[[Snapshot], None]) -> None:
+        """Have every snapshot from now on."""
+        self._listeners.append(listener)
+
+    async def run(self, _app: web.Application) -> AsyncIterator[None]:
+        """Look while the app runs; a cleanup context."""
+        tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._sample())]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    async def take(self) -> Snapshot:
+        """Look now."""
+        loop = asyncio.get_running_loop()
+        started, worked = loop.time(), 0.0
+        found: list[RoomSnapshot] = []
+        rooms = list(self._rooms)
+        for first in range(0, len(rooms), ROOMS_AT_ONCE):
+            begin = time.perf_counter()
+            for room in rooms[first : first + ROOMS_AT_ONCE]:
+                sampling = self._samplings.setdefault(room.id, RoomSampling())
+                stats = self._media.server.stats(room.id)
+                found.append(sampling.sample(room, stats, self._joins.by_room[room.id], loop.time()))
+            worked += time.perf_counter() - begin
+            await asyncio.sleep(0)
+        known = {room.id for room in rooms}
+        for gone in self._samplings.keys() - known:
+            del self._samplings[gone]
+        self._joins.forget_rooms({room.id for room in self._rooms})
+        self.snapshot = Snapshot(at=started, rooms=tuple(found), seconds=worked)
+        for listener in self._listeners:
+            listener(self.snapshot)
+        return self.snapshot
+
+    async def _sample(self) -> None:
+        while True:
+            try:
+                snapshot = await self.take()
+            except Exception:
+                # Metrics must not end with one look that failed.
+                LOG.exception("The calls could not be looked at")
+                snapshot = self.snapshot
+            await asyncio.sleep(max(self._interval, snapshot.seconds / MAX_SHARE))
+
+    async def _follow(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(JOIN_INTERVAL)
+            try:
+                self._joins.follow(self._media.server.join_marks, self._is_present, loop.time())
+            except Exception:
+                LOG.exception("The joins could not be followed")
+
+    def _is_present(self, room_id: str, participant_id: str) -> bool:
+        room = self._rooms.get(room_id)
+        return room is not None and participant_id in room
