@@ -18,6 +18,7 @@ native = [
         "address",
         "delay",
         "drop",
+        "gcm",
         "plane",
         "port",
         "reception",
@@ -34,7 +35,7 @@ fast = Extension(
     depends=[
         f"sfu/plane/native/{name}.h"
         for name in (
-            *("address", "delay", "drop", "out", "plane", "port"),
+            *("address", "delay", "drop", "gcm", "out", "plane", "port"),
             *("reception", "route", "rtp", "sent", "srtp", "twcc"),
         )
     ],

@@ -25,6 +25,14 @@ cdef extern from "native/address.h":
     ctypedef struct address_table_t:
         size_t count
 
+cdef extern from "native/gcm.h":
+    int GCM_SALT
+    ctypedef struct evp_t:
+        void *(*new_context)() nogil
+    ctypedef struct gcm_t:
+        pass
+    gcm_t *gcm_new(const evp_t *evp, const uint8_t *master_key, size_t key_size, const uint8_t *master_salt)
+
 cdef extern from "native/srtp.h":
     ctypedef int (*srtp_process_t)(void *session, void *packet, int *size)
     ctypedef int (*srtp_remove_stream_t)(void *session, unsigned int ssrc)
@@ -34,6 +42,10 @@ cdef extern from "native/srtp.h":
         srtp_process_t protect_rtcp
         srtp_process_t unprotect_rtcp
         srtp_remove_stream_t remove_stream
+        evp_t evp
+    ctypedef struct sending_keys_t:
+        void *session
+        gcm_t *gcm
 
 cdef extern from "native/rtp.h":
     int MAX_DATAGRAM
@@ -112,7 +124,7 @@ cdef extern from "native/plane.h":
 
     ctypedef struct transport_t:
         void *receive
-        void *send
+        sending_keys_t send
         size_t address_count
         arrivals_t *arrivals
         sent_t *sent
@@ -167,6 +179,7 @@ cdef extern from "native/plane.h":
         uint64_t drops[64]
 
     ctypedef struct plane_t:
+        srtp_t srtp
         pthread_rwlock_t lock
         address_table_t addresses
         bint pad
@@ -237,6 +250,30 @@ _PUNTS = {
     PUNT_UNKNOWN_SSRC: PuntKind.UNKNOWN_SSRC,
     PUNT_KEYFRAME: PuntKind.KEYFRAME,
 }
+
+
+# As evp_t has them.
+_EVP = (
+    "EVP_CIPHER_CTX_new",
+    "EVP_CIPHER_CTX_free",
+    "EVP_EncryptInit_ex",
+    "EVP_EncryptUpdate",
+    "EVP_EncryptFinal_ex",
+    "EVP_CIPHER_CTX_ctrl",
+    "EVP_aes_128_gcm",
+    "EVP_aes_256_gcm",
+    "EVP_aes_128_ecb",
+    "EVP_aes_256_ecb",
+)
+
+
+cdef void _read_evp(dict functions, evp_t *evp):
+    cdef uintptr_t pointers[10]
+    memset(pointers, 0, sizeof(pointers))
+    if all(functions.get(name) for name in _EVP):
+        for at, name in enumerate(_EVP):
+            pointers[at] = functions[name]
+    memcpy(evp, pointers, sizeof(pointers))
 
 
 cdef int _read_address(object address, address_t *out) except -1:
@@ -342,6 +379,7 @@ cdef class FastPlane:
         srtp.protect_rtcp = <srtp_process_t><uintptr_t>functions["srtp_protect_rtcp"]
         srtp.unprotect_rtcp = <srtp_process_t><uintptr_t>functions["srtp_unprotect_rtcp"]
         srtp.remove_stream = <srtp_remove_stream_t><uintptr_t>functions["srtp_remove_stream"]
+        _read_evp(functions, &srtp.evp)
         if not plane_init(&self.plane, &srtp, int.from_bytes(os.urandom(8), "little")):
             raise MemoryError
         self.ready = True
@@ -408,11 +446,24 @@ cdef class FastPlane:
         receive, send = sessions.receive_session(keys), sessions.send_session(keys)
         cdef uintptr_t receiving = sessions.pointer(receive)
         cdef uintptr_t sending = sessions.pointer(send)
+        cdef gcm_t *gcm = self._gcm(keys)
         row.receive, row.send = receive, send
         self._lock()
         row.row.receive = <void *>receiving
-        row.row.send = <void *>sending
+        row.row.send.gcm = gcm
+        row.row.send.session = <void *>sending
         self._unlock()
+
+    cdef gcm_t *_gcm(self, keys) except? NULL:
+        # NULL: libsrtp protects.
+        cdef const uint8_t[::1] material = keys.send
+        cdef size_t key_size = keys.profile.key_length
+        if keys.profile.salt_length != GCM_SALT or self.plane.srtp.evp.new_context == NULL:
+            return NULL
+        cdef gcm_t *gcm = gcm_new(&self.plane.srtp.evp, &material[0], key_size, &material[key_size])
+        if gcm == NULL:
+            raise MemoryError
+        return gcm
 
     def close_transport(self, transport):
         cdef _Transport row = self._transport(transport)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 
 import pylibsrtp
@@ -83,18 +84,39 @@ _FUNCTIONS = (
 )
 
 
+_EVP_FUNCTIONS = (
+    "EVP_CIPHER_CTX_new",
+    "EVP_CIPHER_CTX_free",
+    "EVP_EncryptInit_ex",
+    "EVP_EncryptUpdate",
+    "EVP_EncryptFinal_ex",
+    "EVP_CIPHER_CTX_ctrl",
+    "EVP_aes_128_gcm",
+    "EVP_aes_256_gcm",
+    "EVP_aes_128_ecb",
+    "EVP_aes_256_ecb",
+)
+
+
 def functions() -> dict[str, int]:
     """The addresses of libsrtp's functions in the pylibsrtp wheel, for the compiled plane.
 
-    Raises ImportError where it is not a libsrtp 2, whose signatures the plane is written for.
+    With them are those of the OpenSSL beneath it, where they can be had. Raises ImportError where it is not a
+    libsrtp 2, whose signatures the plane is written for.
     """
     # The binding does not name this function, its library has it.
-    tell = ctypes.CDLL(_binding.__file__).srtp_get_version_string
+    library = ctypes.CDLL(_binding.__file__)
+    tell = library.srtp_get_version_string
     tell.restype = ctypes.c_char_p
     version = tell().decode()
     if not version.startswith("libsrtp2 2."):
         raise ImportError(f"pylibsrtp carries {version!r}, the compiled plane needs libsrtp 2")
-    return {name: int(ffi.cast("uintptr_t", ffi.addressof(lib, name))) for name in _FUNCTIONS}
+    found = {name: int(ffi.cast("uintptr_t", ffi.addressof(lib, name))) for name in _FUNCTIONS}
+    for name in _EVP_FUNCTIONS:
+        # A wheel that hides its OpenSSL is as good, but for the time that libsrtp takes.
+        with contextlib.suppress(AttributeError):
+            found[name] = ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
+    return found
 
 
 def pointer(session: pylibsrtp.Session) -> int:

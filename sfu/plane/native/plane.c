@@ -98,6 +98,7 @@ void transport_free(transport_t *transport) {
     free(transport->sent);
     pthread_mutex_destroy(&transport->receiving);
     pthread_mutex_destroy(&transport->sending);
+    gcm_free(transport->send.gcm);
     free(transport->sources);
     free(transport);
 }
@@ -513,7 +514,7 @@ bool lane_replay(lane_t *lane, transport_t *transport, const uint8_t *data, size
 
 void lane_tick(lane_t *lane, transport_t *transport, double now) {
     arrivals_t *arrivals = transport->arrivals;
-    if (!arrivals || !arrivals_due(arrivals, now) || !transport->addressed || !transport->send)
+    if (!arrivals || !arrivals_due(arrivals, now) || !transport->addressed || !transport->send.session)
         return;
     pthread_mutex_lock(&transport->sending);
     for (;;) {
@@ -521,7 +522,7 @@ void lane_tick(lane_t *lane, transport_t *transport, double now) {
         int size = (int)arrivals_next(arrivals, transport->ssrc, room, now);
         if (!size)
             break;
-        if (lane->plane->srtp.protect_rtcp(transport->send, room, &size) == SRTP_OK) {
+        if (lane->plane->srtp.protect_rtcp(transport->send.session, room, &size) == SRTP_OK) {
             out_push(&lane->out, &transport->address, (size_t)size);
             lane->feedbacks++;
         } else {
@@ -536,7 +537,7 @@ void lane_send_rtcp(lane_t *lane, transport_t *transport, const uint8_t *data, s
         lane->drops[DROP_NO_ADDRESS]++;
         return;
     }
-    if (!transport->send) {
+    if (!transport->send.session) {
         lane->drops[DROP_NO_KEYS]++;
         return;
     }
@@ -547,7 +548,7 @@ void lane_send_rtcp(lane_t *lane, transport_t *transport, const uint8_t *data, s
     uint8_t *room = out_room(&lane->out);
     memcpy(room, data, size);
     int protected_size = (int)size;
-    if (lane->plane->srtp.protect_rtcp(transport->send, room, &protected_size) != SRTP_OK) {
+    if (lane->plane->srtp.protect_rtcp(transport->send.session, room, &protected_size) != SRTP_OK) {
         lane->drops[DROP_SRTP_PROTECT]++;
         return;
     }

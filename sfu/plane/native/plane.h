@@ -53,7 +53,8 @@ typedef struct transport {
     address_t address;
     address_t addresses[MAX_ADDRESSES + 1]; /* the newest last */
     size_t address_count;
-    void *receive, *send; /* SRTP sessions, NULL before DTLS */
+    void *receive; /* SRTP session, NULL before DTLS */
+    sending_keys_t send;
     source_t **sources;
     size_t source_count, source_room;
     uint32_t strangers[MAX_STRANGERS + 1]; /* the oldest first */

@@ -123,7 +123,7 @@ static drop_t send_packet(route_t *route, const packet_t *packet, double now, bo
     const transport_t *transport = route->transport;
     if (!transport->addressed)
         return DROP_NO_ADDRESS;
-    if (!transport->send)
+    if (!transport->send.session)
         return DROP_NO_KEYS;
     bool starting = route->starting;
     int64_t sequence = 0;
@@ -163,6 +163,7 @@ static drop_t send_packet(route_t *route, const packet_t *packet, double now, bo
     if (block < 0)
         return DROP_TOO_LARGE;
     at += block;
+    size_t header = (size_t)(at - plain);
     memcpy(at, packet->data + packet->payload, payload);
     at += payload;
     plain[0] = (uint8_t)((packet->data[0] & ~RTP_EXTENSION) | (block ? RTP_EXTENSION : 0));
@@ -174,13 +175,12 @@ static drop_t send_packet(route_t *route, const packet_t *packet, double now, bo
         plain[0] |= RTP_PADDING;
         *at++ = 1;
     }
-    int size = (int)(at - plain);
-    size_t plain_size = (size_t)size;
-    if (srtp->protect(transport->send, plain, &size) != SRTP_OK)
+    size_t size = (size_t)(at - plain), plain_size = size;
+    if (!srtp_protect_rtp(srtp, &transport->send, &route->window, sequence, plain, header, &size))
         return DROP_SRTP_PROTECT;
-    out_push(out, &transport->address, (size_t)size);
+    out_push(out, &transport->address, size);
     if (route->transport_wide_id)
-        sent_packet(transport->sent, (size_t)size, now);
+        sent_packet(transport->sent, size, now);
     /* Nothing before this line has changed the mapping: a packet that was not sent anchors nothing. */
     if (starting) {
         route->start = packet->extended;

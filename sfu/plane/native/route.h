@@ -10,9 +10,6 @@
 #include "rtp.h"
 #include "srtp.h"
 
-/* How far behind the newest sent a packet can still be protected, in packets. */
-#define SEND_WINDOW 128
-
 #define NO_PAYLOAD_TYPE 0xFF
 
 struct source;
@@ -38,6 +35,7 @@ typedef struct route {
     int64_t highest;         /* extended, of the newest packet sent */
     double last_now;
     double first_sent; /* of the first packet of all, 0 before it */
+    send_window_t window;
     uint64_t offered, packets, bytes, payload_bytes;
     uint64_t drops[DROP_COUNT];
 } route_t;

@@ -2,9 +2,15 @@
 #ifndef CHATTER_SRTP_H
 #define CHATTER_SRTP_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "drop.h"
+#include "gcm.h"
+
+/* How far behind the newest sent a packet can still be protected, in packets. */
+#define SEND_WINDOW 128
 
 typedef int (*srtp_process_t)(void *session, void *packet, int *size);
 typedef int (*srtp_remove_stream_t)(void *session, unsigned int ssrc);
@@ -13,7 +19,34 @@ typedef int (*srtp_remove_stream_t)(void *session, unsigned int ssrc);
 typedef struct srtp {
     srtp_process_t protect, unprotect, protect_rtcp, unprotect_rtcp;
     srtp_remove_stream_t remove_stream;
+    evp_t evp;
 } srtp_t;
+
+/* How a transport protects what it sends. */
+typedef struct sending_keys {
+    void *session; /* libsrtp's, for RTCP and where there is no `gcm`; NULL before DTLS */
+    gcm_t *gcm;    /* for RTP; NULL for other ciphers */
+} sending_keys_t;
+
+/* Which indices of one SSRC have been sent: of AES-GCM none may be used twice (RFC 7714 section 9.1). */
+typedef struct send_window {
+    int64_t next; /* beyond the newest sent; 0 before the first */
+    uint64_t seen[SEND_WINDOW / 64]; /* by index modulo the window */
+} send_window_t;
+
+/* Note an index as used. False where it was, is too old to tell, or is none of 48 bits. */
+bool send_window_take(send_window_t *window, int64_t index);
+
+/* Protect an RTP packet in place; `*size` grows by the tag. `index` is the extended sequence number, `header` the
+ * bytes that stay readable. False where it must not or cannot be sent. */
+bool srtp_protect_rtp(
+    const srtp_t *srtp,
+    const sending_keys_t *keys,
+    send_window_t *window,
+    int64_t index,
+    uint8_t *packet,
+    size_t header,
+    size_t *size);
 
 #define SRTP_OK 0
 

@@ -173,8 +173,9 @@ class PlanesAgree(RuleBasedStateMachine):
         self.opened += 1
         peer = Peer(transport, ("", 0), type(self).profile, self.opened)
         self.peers[transport] = peer
-        if bound:
-            self.bind_to(transport, dice.choice([free for free in ADDRESSES if free not in self.bound]))
+        free = [address for address in ADDRESSES if address not in self.bound]
+        if bound and free:
+            self.bind_to(transport, dice.choice(free))
         if keyed:
             self.key(transport)
 

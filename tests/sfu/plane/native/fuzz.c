@@ -103,7 +103,7 @@ static void one_world(uint64_t seed, totals_t *totals) {
             memcpy(exact, made, size);
             transport_t *transport = world.transports[below(dice, TRANSPORTS)];
             if (transport) {
-                bool sends = transport->send && transport->addressed && size >= 8 && once_in(dice, 4);
+                bool sends = transport->send.session && transport->addressed && size >= 8 && once_in(dice, 4);
                 if (sends) {
                     uint64_t dropped = plane.control.drops[DROP_TOO_LARGE];
                     lane_send_rtcp(&plane.control, transport, exact, size);

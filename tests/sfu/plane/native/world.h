@@ -157,8 +157,86 @@ static int fake_remove_stream(void *at, unsigned ssrc) {
     return ssrc % 3 ? SRTP_OK : 13;
 }
 
+/* OpenSSL's side: a context is a session, too, busy from its nonce to its tag. */
+typedef struct context {
+    session_t *session;
+    uint32_t ssrc;
+    uint16_t sequence;
+} context_t;
+
+static void *fake_new_context(void) {
+    context_t *context = calloc(1, sizeof *context);
+    if (context)
+        context->session = session_new(true);
+    return context;
+}
+
+static void fake_free_context(void *at) {
+    context_t *context = at;
+    if (context)
+        session_free(context->session);
+    free(context);
+}
+
+static int fake_init(void *at, const void *cipher, void *engine, const uint8_t *key, const uint8_t *iv) {
+    context_t *context = at;
+    CHECK(!engine && !cipher == !key && !key == (iv != NULL));
+    if (iv)
+        enter(context->session);
+    return 1;
+}
+
+static int fake_update(void *at, uint8_t *out, int *out_size, const uint8_t *in, int in_size) {
+    context_t *context = at;
+    if (out) {
+        memmove(out, in, (size_t)in_size);
+    } else {
+        CHECK(in_size >= RTP_HEADER && in_size <= MAX_RTP);
+        context->ssrc = read32(in + 8);
+        context->sequence = read16(in + 2);
+    }
+    *out_size = in_size;
+    return 1;
+}
+
+static int fake_final(void *at, uint8_t *out, int *out_size) {
+    context_t *context = at;
+    note_index(context->session, context->ssrc, context->sequence);
+    *out = 0;
+    *out_size = 0;
+    return 1;
+}
+
+static int fake_control(void *at, int type, int argument, void *pointer) {
+    context_t *context = at;
+    CHECK(type == 0x10 && argument == TAG);
+    memset(pointer, 0x5a, TAG);
+    leave(context->session);
+    return 1;
+}
+
+static const void *fake_cipher(void) {
+    return "cipher";
+}
+
 static const srtp_t FAKE_SRTP = {
-    fake_protect, fake_unprotect, fake_protect_rtcp, fake_unprotect_rtcp, fake_remove_stream,
+    fake_protect,
+    fake_unprotect,
+    fake_protect_rtcp,
+    fake_unprotect_rtcp,
+    fake_remove_stream,
+    {
+        fake_new_context,
+        fake_free_context,
+        fake_init,
+        fake_update,
+        fake_final,
+        fake_control,
+        fake_cipher,
+        fake_cipher,
+        fake_cipher,
+        fake_cipher,
+    },
 };
 
 typedef struct world {
@@ -219,7 +297,7 @@ static void drop_transport(world_t *world, size_t at) {
         if (world->sources[source] && world->sources[source]->transport == transport)
             drop_source(world, source);
     plane_release_addresses(world->plane, transport);
-    session_t *receive = transport->receive, *send = transport->send;
+    session_t *receive = transport->receive, *send = transport->send.session;
     transport_free(transport);
     session_free(receive);
     session_free(send);
@@ -272,7 +350,10 @@ static void change(world_t *world) {
     case 4:
         if (transport && !transport->receive) {
             transport->receive = session_new(false);
-            transport->send = session_new(true);
+            transport->send.session = session_new(true);
+            uint8_t key[GCM_MAX_KEY] = {0}, salt[GCM_SALT] = {0};
+            if (!once_in(dice, 3))
+                transport->send.gcm = gcm_new(&world->plane->srtp.evp, key, once_in(dice, 2) ? 16 : 32, salt);
         }
         break;
     case 5:
