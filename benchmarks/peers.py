@@ -49,6 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="threads of Janus for media; 0: one per client (default: 1)",
     )
     parser.add_argument("--threads", type=int, default=1, help="of Chatter's plane (default: 1)")
+    parser.add_argument(
+        "--whole-runs",
+        action="store_true",
+        help="clients take what was sent by UDP_SEGMENT uncut (UDP_GRO), as a network card does",
+    )
 
 
 async def run(args: argparse.Namespace, progress: Progress) -> Report:
@@ -61,6 +66,7 @@ async def run(args: argparse.Namespace, progress: Progress) -> Report:
             "profile": args.profile,
             "janus_event_loops": args.event_loops,
             "chatter_threads": args.threads,
+            "whole_runs": args.whole_runs,
         },
     )
     scenarios = {
@@ -94,7 +100,9 @@ async def _compare(
         crowds: list[tuple[Crowd, Scenario]] = []
         with progress.step(f"joining {scenario.name}", len(adapters)) as advance:
             for adapter in adapters:
-                crowd = await stack.enter_async_context(Crowd(adapter, library, scenario.traffic, PLACES))
+                crowd = await stack.enter_async_context(
+                    Crowd(adapter, library, scenario.traffic, PLACES, whole_runs=args.whole_runs)
+                )
                 await populate(crowd, scenario)
                 crowd.load.pause(True)
                 crowds.append((crowd, scenario))

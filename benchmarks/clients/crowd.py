@@ -108,6 +108,8 @@ class Crowd:
     size: int
     """Connections at the most."""
     sampled: int = SAMPLED
+    whole_runs: bool = False
+    """What a server sent by UDP_SEGMENT reaches clients uncut (UDP_GRO)."""
     connections: list[Connection] = field(default_factory=list)
     profiles: set[str] = field(default_factory=set)
     _rooms: list[str] = field(default_factory=list)
@@ -117,7 +119,7 @@ class Crowd:
     _burst: int = 0
 
     async def __aenter__(self) -> Crowd:
-        self._load = Load(self.library, self.size, self.size * 2)
+        self._load = Load(self.library, self.size, self.size * 2, whole_runs=self.whole_runs)
         self._load.start()
         self._consent = asyncio.create_task(self._keep_consent())
         return self

@@ -125,7 +125,7 @@ def build() -> ctypes.CDLL:
 def _declare(library: ctypes.CDLL) -> None:
     pointer_type, size, u64, i32 = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint64, ctypes.c_int
     signatures: dict[str, tuple[object, list[object]]] = {
-        "load_new": (pointer_type, [pointer_type, pointer_type, size, size]),
+        "load_new": (pointer_type, [pointer_type, pointer_type, size, size, i32]),
         "load_sink": (i32, [pointer_type, i32, pointer_type]),
         "load_source": (
             i32,
@@ -148,11 +148,16 @@ def _declare(library: ctypes.CDLL) -> None:
 class Load:
     """Sources and sinks on two threads of their own."""
 
-    def __init__(self, library: ctypes.CDLL, sinks: int, sources: int) -> None:
-        """Room for so many of them. Raises OSError."""
+    def __init__(self, library: ctypes.CDLL, sinks: int, sources: int, *, whole_runs: bool = False) -> None:
+        """Room for so many of them. Raises OSError.
+
+        `whole_runs`: what a server sent by UDP_SEGMENT reaches a sink uncut (UDP_GRO).
+        """
         self._library = library
         srtp = functions()
-        self._load = library.load_new(srtp["srtp_protect"], srtp["srtp_unprotect"], sinks, sources)
+        self._load = library.load_new(
+            srtp["srtp_protect"], srtp["srtp_unprotect"], sinks, sources, whole_runs
+        )
         if not self._load:
             raise OSError("no memory for the clients")
         # The C side has pointers into these.

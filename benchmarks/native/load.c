@@ -1,6 +1,8 @@
 #include "load.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -8,6 +10,12 @@
 
 #define BATCH 64
 #define SLOT 2048
+/* With UDP_GRO a datagram is a whole run. */
+#define RUN_BATCH 8
+#define RUN_SLOT 65536
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
 /* Sinks are read so often, all in turn. Waiting for packets in poll or epoll would have each of them wake or mark
  * the waiter, and on one machine that is charged to who sends. Arrival is stamped by the kernel, so that lying in
  * a socket does not count. */
@@ -29,7 +37,8 @@ struct load {
     pthread_mutex_t sending_lock; /* of the sources and what was sent */
     counters_t counters;
     int64_t *samples;
-    uint8_t slots[BATCH][SLOT];
+    bool whole_runs; /* sinks take runs of UDP_SEGMENT uncut */
+    uint8_t *slots;  /* BATCH of SLOT, or RUN_BATCH of RUN_SLOT */
 };
 
 static uint64_t clock_ns(clockid_t clock) {
@@ -58,7 +67,7 @@ static uint32_t get32(const uint8_t *at) {
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-load_t *load_new(void *protect, void *unprotect, size_t sinks, size_t sources) {
+load_t *load_new(void *protect, void *unprotect, size_t sinks, size_t sources, int whole_runs) {
     load_t *load = calloc(1, sizeof *load);
     if (!load)
         return NULL;
@@ -67,11 +76,13 @@ load_t *load_new(void *protect, void *unprotect, size_t sinks, size_t sources) {
     load->sinks = calloc(sinks ? sinks : 1, sizeof *load->sinks);
     load->sources = calloc(sources ? sources : 1, sizeof *load->sources);
     load->samples = calloc(MAX_SAMPLES, sizeof *load->samples);
+    load->whole_runs = whole_runs != 0;
+    load->slots = malloc(whole_runs ? RUN_BATCH * RUN_SLOT : BATCH * SLOT);
     load->sink_room = sinks;
     load->source_room = sources;
     pthread_mutex_init(&load->lock, NULL);
     pthread_mutex_init(&load->sending_lock, NULL);
-    if (!load->sinks || !load->sources || !load->samples) {
+    if (!load->sinks || !load->sources || !load->samples || !load->slots) {
         load_free(load);
         return NULL;
     }
@@ -82,6 +93,7 @@ void load_free(load_t *load) {
     free(load->sinks);
     free(load->sources);
     free(load->samples);
+    free(load->slots);
     free(load);
 }
 
@@ -89,7 +101,8 @@ int load_sink(load_t *load, int fd, void *session) {
     int on = 1, result = -1;
     pthread_mutex_lock(&load->lock);
     if (load->sink_count < load->sink_room &&
-        (!session || setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) == 0)) {
+        (!session || setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) == 0) &&
+        (!load->whole_runs || setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on) == 0)) {
         sink_t *sink = &load->sinks[load->sink_count++];
         sink->fd = fd;
         sink->session = session;
@@ -235,6 +248,17 @@ static uint64_t arrival(struct msghdr *header) {
     return 0;
 }
 
+/* Bytes of each packet but the last in a run that was not cut; those of the datagram where it is none. */
+static int segment_size(struct msghdr *header, int size) {
+    for (struct cmsghdr *at = CMSG_FIRSTHDR(header); at; at = CMSG_NXTHDR(header, at))
+        if (at->cmsg_level == IPPROTO_UDP && at->cmsg_type == UDP_GRO) {
+            int segment;
+            memcpy(&segment, CMSG_DATA(at), sizeof segment);
+            return segment > 0 ? segment : size;
+        }
+    return size;
+}
+
 static void sample(load_t *load, sink_t *sink, uint8_t *packet, int size, uint64_t arrived) {
     if (load->unprotect(sink->session, packet, &size) != 0) {
         load->counters.errors++;
@@ -277,25 +301,31 @@ static void take(load_t *load, sink_t *sink, uint8_t *packet, int size, struct m
 static void read_sink(load_t *load, sink_t *sink) {
     struct mmsghdr messages[BATCH];
     struct iovec vectors[BATCH];
-    _Alignas(struct cmsghdr) char controls[BATCH][CMSG_SPACE(sizeof(struct timespec))];
+    _Alignas(struct cmsghdr) char controls[BATCH][CMSG_SPACE(sizeof(struct timespec)) + CMSG_SPACE(sizeof(int))];
+    int batch = load->whole_runs ? RUN_BATCH : BATCH;
+    size_t room = load->whole_runs ? RUN_SLOT : SLOT;
     int count;
     do {
-        for (size_t at = 0; at < BATCH; at++) {
-            vectors[at] = (struct iovec){load->slots[at], SLOT};
+        for (int at = 0; at < batch; at++) {
+            vectors[at] = (struct iovec){load->slots + (size_t)at * room, room};
             messages[at].msg_hdr = (struct msghdr){.msg_iov = &vectors[at], .msg_iovlen = 1};
-            if (sink->session) {
+            if (sink->session || load->whole_runs) {
                 messages[at].msg_hdr.msg_control = controls[at];
                 messages[at].msg_hdr.msg_controllen = sizeof controls[at];
+            } else {
+                /* Where only headers count, the rest is not even copied. */
+                vectors[at].iov_len = 16;
             }
         }
-        /* Where only headers count, the rest is not even copied. */
-        if (!sink->session)
-            for (size_t at = 0; at < BATCH; at++)
-                vectors[at].iov_len = 16;
-        count = recvmmsg(sink->fd, messages, BATCH, MSG_DONTWAIT | MSG_TRUNC, NULL);
-        for (int at = 0; at < count; at++)
-            take(load, sink, load->slots[at], (int)messages[at].msg_len, &messages[at].msg_hdr);
-    } while (count == BATCH);
+        count = recvmmsg(sink->fd, messages, (unsigned)batch, MSG_DONTWAIT | MSG_TRUNC, NULL);
+        for (int at = 0; at < count; at++) {
+            uint8_t *data = vectors[at].iov_base;
+            struct msghdr *header = &messages[at].msg_hdr;
+            int size = (int)messages[at].msg_len, segment = segment_size(header, size);
+            for (int done = 0; done < size; done += segment)
+                take(load, sink, data + done, size - done < segment ? size - done : segment, header);
+        }
+    } while (count == batch);
 }
 
 static void *receive_all(void *argument) {

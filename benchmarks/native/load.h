@@ -51,7 +51,8 @@ typedef struct counters {
 
 typedef struct load load_t;
 
-load_t *load_new(void *protect, void *unprotect, size_t sinks, size_t sources);
+/* `whole_runs`: what a server sent by UDP_SEGMENT reaches a sink in one piece (UDP_GRO). */
+load_t *load_new(void *protect, void *unprotect, size_t sinks, size_t sources, int whole_runs);
 /* Both return 0, or -1 when there is no room. `fd` is connected, and stays the caller's. */
 int load_sink(load_t *load, int fd, void *session);
 int load_source(load_t *load, int fd, void *session, uint32_t ssrc, int payload_type, int size, int burst,
