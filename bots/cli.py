@@ -27,6 +27,7 @@ from bots.events import (
     TrackChanged,
     TrackRemoved,
 )
+from bots.messages import ServerDraining
 from bots.publication import Publication
 from bots.recording import Recorded, Recorder
 from bots.room import Room
@@ -120,6 +121,8 @@ def describe(event: Event) -> str | None:
             return "connected to the media server"
         case MediaChanged(state, reason):
             return f"media {state}: {reason}"
+        case ServerDraining(_, url):
+            return "the server is about to end" + (f"; it sends people to {url}" if url else "")
         case Refused(code, message):
             return f"refused: {message} ({code})"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bots.messages import Mode, Participant
+from bots.messages import Mode, Participant, ServerDraining
 from bots.track import RemoteTrack
 
 
@@ -83,5 +83,6 @@ Event = (
     | TrackRemoved
     | ModeChanged
     | MediaChanged
+    | ServerDraining
     | Refused
 )

@@ -78,6 +78,16 @@ class Welcome:
     ice_servers: tuple[Json, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ServerDraining:
+    """The server is about to end: go elsewhere, or join again when it is back."""
+
+    ends_at: float
+    """Seconds since 1970."""
+    url: str | None
+    """Where to go meanwhile; None: it comes back here."""
+
+
 def field(message: Json, name: str, kind: type[_T]) -> _T:
     """The field `name`. Raises ProtocolViolated where it is missing or no `kind`."""
     value = message.get(name)
@@ -134,6 +144,12 @@ def chat(message: Json) -> ChatMessage:
         text=field(message, "text", str),
         timestamp=field(message, "timestamp", int),
     )
+
+
+def draining(message: Json) -> ServerDraining:
+    """Raises ProtocolViolated."""
+    url = message.get("url")
+    return ServerDraining(field(message, "endsAt", int) / 1000, str(url) if url is not None else None)
 
 
 def welcome(message: Json) -> Welcome:

@@ -337,6 +337,8 @@ class Room:
                 self._paths.media_closed(
                     str(message.get("reason") or "the media server closed the connection")
                 )
+            case "draining":
+                self._emit(wire.draining(message))
             case "error":
                 self._emit(Refused(str(message.get("code")), str(message.get("message"))))
             case _:

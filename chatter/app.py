@@ -22,10 +22,12 @@ from auth.errors import database_middleware
 from auth.passwords import PasswordHasher
 from auth.service import AuthService
 from auth.tokens import AccessTokens, TokenError
+from chatter import readiness
 from chatter.call_metrics import CallMetrics
 from chatter.cors import Cors
 from chatter.data import DataFolder
 from chatter.database_url import DATABASE_ERRORS, unusable
+from chatter.drain import Drain
 from chatter.errors import SettingsError, StartError
 from chatter.media import AppMedia
 from chatter.monitoring.joins import Joins
@@ -47,6 +49,7 @@ from web import pages, reference
 SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)
 MEDIA = web.AppKey("media", AppMedia)
+DRAIN = web.AppKey("drain", Drain)
 REGISTRY = web.AppKey("metrics_registry", CollectorRegistry)
 SAMPLER = web.AppKey("sampler", Sampler)
 JOINS = web.AppKey("joins", Joins)
@@ -115,6 +118,8 @@ def create_app(settings: Settings) -> web.Application:
     rooms = signaling_http.setup(app, room_settings(settings), tokens, media, joins)
     registry.register(CallMetrics(rooms, media))
     setup_monitoring(app, settings, rooms)
+    app[DRAIN] = Drain(rooms, settings.server.drain_timeout.total_seconds(), settings.server.drain_url)
+    readiness.setup(app, app[DATABASE], app[DRAIN])
     app.router.add_get("/metrics", metrics.expose)
     routes.add_to(app)
     pages.setup(app, version=version())
@@ -223,14 +228,14 @@ def identify(request: web.Request) -> tuple[int, str] | None:
 
 
 class HealthAnswer(Answer):
-    """The server takes requests."""
+    """The process lives."""
 
     status: Literal["ok"]
 
 
 @routes.get("/health")
 async def health(_request: web.Request) -> HealthAnswer:
-    """Tell whether the server takes requests."""
+    """Tell that the process lives. Whether calls can be begun here is what /ready says."""
     return HealthAnswer(status="ok")
 
 

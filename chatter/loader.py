@@ -33,6 +33,8 @@ ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "POSTGRES_DB": ("postgres", "database"),
     "POSTGRES_MIN_CONNS": ("postgres", "min_conns"),
     "POSTGRES_MAX_CONNS": ("postgres", "max_conns"),
+    "SERVER_DRAIN_TIMEOUT": ("server", "drain_timeout"),
+    "SERVER_DRAIN_URL": ("server", "drain_url"),
     "DATA_DIR": ("data_dir",),
     "MEDIA_HOST": ("media", "host"),
     "MEDIA_PORT": ("media", "port"),

@@ -12,7 +12,7 @@ import socket
 from aiohttp import web
 
 from chatter.address import ListenAddress
-from chatter.app import MEDIA, create_app
+from chatter.app import DRAIN, MEDIA, create_app
 from chatter.errors import StartError
 from chatter.settings import Settings
 
@@ -24,11 +24,12 @@ LOG = logging.getLogger(__name__)
 
 
 async def serve(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM. Raise StartError."""
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, _stop, stopped)
+    """Serve until told to stop. Raise StartError.
+
+    SIGTERM drains: running calls may go on for a while, and another signal ends them. SIGINT ends them at
+    once. A signal while everything is being ended ends the process.
+    """
+    signals = Signals(asyncio.get_running_loop())
     listener = listen(settings.server.address)
     try:
         # The app reports its requests itself.
@@ -37,9 +38,13 @@ async def serve(settings: Settings) -> None:
             await runner.setup()
             await web.SockSite(runner, listener).start()
             announce(settings, listener.getsockname()[1], runner.app[MEDIA].server.port)
-            await stopped.wait()
+            await signals.asked.wait()
+            if signals.gently:
+                runner.app[DRAIN].begin()
+                await runner.app[DRAIN].wait(signals.hurry)
             LOG.info("Stopping")
         finally:
+            signals.ending = True
             await _clean_up(runner)
     finally:
         listener.close()
@@ -66,11 +71,26 @@ def announce(settings: Settings, port: int, media_port: int) -> None:
     print(f"Media: UDP port {media_port}", flush=True)
 
 
-def _stop(stopped: asyncio.Event) -> None:
-    if stopped.is_set():
-        # Asked twice: somebody does not want to wait.
-        os._exit(1)
-    stopped.set()
+class Signals:
+    """What the operator has asked for."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.asked = asyncio.Event()
+        self.hurry = asyncio.Event()
+        self.gently = False
+        self.ending = False
+        """Calls are being ended: there is nothing left to ask for but the end of the process."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._received, number)
+
+    def _received(self, number: signal.Signals) -> None:
+        if self.ending or self.hurry.is_set():
+            os._exit(1)
+        if self.asked.is_set() or number is signal.SIGINT:
+            self.hurry.set()
+        else:
+            self.gently = True
+        self.asked.set()
 
 
 async def _clean_up(runner: web.AppRunner) -> None:

@@ -87,6 +87,7 @@ def _database_url(value: SecretStr) -> SecretStr:
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0))]
+DurationOrZero = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(0))]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 DURATION = "a duration greater than zero such as 24h, 1h30m or 90s"
@@ -110,6 +111,15 @@ class ServerSettings(Section):
     ] = Field(
         ("http://localhost:5173",),
         description="origins such as https://example.com (no path; several separated by commas), or *",
+    )
+
+    drain_timeout: DurationOrZero = Field(
+        timedelta(seconds=5), description="a duration such as 30s, or 0s to end at once"
+    )
+    drain_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#\s]+$",
+        description="a URL without a path such as https://b.example.com",
     )
 
     @property

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
+from signaling.draining import Draining
 from signaling.messages import SFU, RequestId
 from signaling.negotiator import Answer
 from signaling.participant import Participant
@@ -162,6 +163,11 @@ def media_connected() -> dict[str, object]:
 def media_closed(reason: str) -> dict[str, object]:
     """The participant's connection to the media server has ended."""
     return {"type": "media", "state": "closed", "reason": reason}
+
+
+def draining(draining: Draining) -> dict[str, object]:
+    """The server is about to end; `endsAt` is milliseconds since 1970 in UTC."""
+    return {"type": "draining", "endsAt": int(draining.ends_at * 1000), "url": draining.url}
 
 
 def error(

@@ -14,6 +14,7 @@ CLOSE_CODES: dict[str, int] = {
     "room_full": 4409,
     "room_closed": 4410,
     "server_stopping": 4410,
+    "server_draining": 4410,
     "replaced": 4411,
     "resume_unknown": 4412,
 }

@@ -16,6 +16,7 @@ from api.routes import Routes
 from auth.http import ACCOUNT
 from auth.tokens import AccessTokens, Identity, TokenError
 from signaling.closing import Refused
+from signaling.draining import ServerDraining
 from signaling.entry import Admission, Entry
 from signaling.media import MediaServer, SfuNegotiator, deliver, may_send_data
 from signaling.observer import Observer
@@ -32,6 +33,7 @@ MAX_BODY_BYTES = 4 * 1024
 LOG = logging.getLogger(__name__)
 
 TOO_MANY_ROOMS = ErrorKind(503, "too_many_rooms", "The server has as many rooms as it may")
+SERVER_DRAINING = ErrorKind(503, "server_draining", "The server is about to restart")
 
 
 class NewRoom(Body):
@@ -101,13 +103,17 @@ def setup(
     return rooms
 
 
-@routes.post("/rooms", authentication=ACCOUNT, errors=[TOO_MANY_ROOMS], max_body=MAX_BODY_BYTES)
+@routes.post(
+    "/rooms", authentication=ACCOUNT, errors=[TOO_MANY_ROOMS, SERVER_DRAINING], max_body=MAX_BODY_BYTES
+)
 async def create_room(request: web.Request, *, body: NewRoom = AS_THE_SERVER_HAS_IT) -> RoomAnswer:
     """Make a room."""
     try:
         room = request.app[ROOMS].create(asyncio.get_running_loop().time(), body.mode)
     except TooManyRooms as error:
         raise TOO_MANY_ROOMS(str(error)) from error
+    except ServerDraining as error:
+        raise SERVER_DRAINING(str(error), RETRY_SOON) from error
     return RoomAnswer(room_id=room.id, ws_url=_ws_url(request, room.id))
 
 
@@ -138,6 +144,7 @@ async def join_room(request: web.Request) -> web.StreamResponse:
     return connection.ws
 
 
+RETRY_SOON = {"Retry-After": "10"}
 UPGRADE = {"Upgrade": "websocket"}
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 from signaling import announcements
 from signaling.closing import Closing, Refused
 from signaling.counters import Counters
+from signaling.draining import Draining
 from signaling.messages import (
     SFU,
     ClientMessage,
@@ -132,6 +133,10 @@ class Room:
             self._media.leave(self.id, participant.id)
             if not self._participants:
                 self._media.close_room(self.id)
+
+    def drain(self, draining: Draining, participant: Participant) -> None:
+        """Tell a participant that the server is about to end."""
+        self._tell(participant, announcements.draining(draining))
 
     def close(self, closing: Closing) -> None:
         """End everybody's connection; each leaves as its connection ends."""

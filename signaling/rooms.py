@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from signaling.closing import Closing, Refused
 from signaling.counters import Counters
+from signaling.draining import Draining, ServerDraining
 from signaling.messages import SFU
 from signaling.names import ROOM_ID_ALPHABET, ROOM_ID_CHARACTERS, clean_display_name, is_room_id
 from signaling.negotiator import Negotiator
@@ -64,6 +65,8 @@ class Rooms:
         """In the order in which their time ends."""
         self._aged_at = float("-inf")
         self._closing: Closing | None = None
+        self.draining: Draining | None = None
+        """Set while the server is about to end."""
 
     def __len__(self) -> int:
         return len(self._rooms)
@@ -86,7 +89,9 @@ class Rooms:
         return self._rooms.get(room_id)
 
     def create(self, now: float, room_mode: RoomMode | None = None) -> Room:
-        """Open an empty room under a new id. Raises TooManyRooms."""
+        """Open an empty room under a new id. Raises TooManyRooms, ServerDraining."""
+        if self.draining is not None:
+            raise ServerDraining(self.draining)
         while True:
             room_id = "".join(self._choose(ROOM_ID_ALPHABET) for _ in range(ROOM_ID_CHARACTERS))
             if room_id not in self._rooms:
@@ -135,6 +140,8 @@ class Rooms:
             raise
         self._expires.pop(room_id, None)
         self.counters.joins += 1
+        if self.draining is not None:
+            room.drain(self.draining, participant)
         return room, participant
 
     def detach(self, room: Room, participant: Participant, now: float) -> None:
@@ -208,6 +215,13 @@ class Rooms:
         self.counters.rooms_expired += len(expired)
         return len(expired)
 
+    def drain(self, draining: Draining) -> None:
+        """Open no room any more, and tell everybody; who is in a room may stay, leave and come back."""
+        self.draining = draining
+        for room in self:
+            for participant in room.participants:
+                room.drain(draining, participant)
+
     def close(self, closing: Closing, now: float) -> None:
         """End every connection and let nobody in any more; the detached leave."""
         self._closing = closing
@@ -254,6 +268,8 @@ class Rooms:
                 "room_not_found",
                 "There is no such room. Check the link, or sign in to open a room under this name.",
             )
+        if self.draining is not None:
+            raise self.draining.refusal()
         try:
             return self._open(room_id, self.settings.mode)
         except TooManyRooms as error:

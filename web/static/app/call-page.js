@@ -126,6 +126,19 @@ call.on("refused", ({ code }) => {
   showEnded({ ...refusal(code, guest), symbol: "warning", onGuest: forgetAccount });
 });
 
+call.on("draining", ({ endsAt, url }) => {
+  if (!url) return;
+  // Not everybody in the same instant.
+  const wait = Math.max(0, endsAt - Date.now()) * Math.random();
+  setTimeout(() => {
+    if (ended) return;
+    const there = new URL(`/r/${roomId}`, url);
+    there.searchParams.set("name", displayName);
+    there.searchParams.set("join", "1");
+    location.assign(there);
+  }, wait);
+});
+
 addEventListener("online", () => call.retryNow());
 addEventListener("pagehide", () => call.leave());
 // Back from the browser's cache, the page is of a call that has been left.

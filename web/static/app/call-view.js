@@ -103,6 +103,13 @@ export class CallView {
       toast(message.text, shown(message.displayName));
       announce(`${shown(message.displayName)} wrote: ${message.text}`);
     });
+    call.on("draining", ({ url }) => {
+      const text = url
+        ? "This server is about to restart. You will be taken to another one, and the call goes on there."
+        : "The server is about to restart. The call comes back by itself in a moment.";
+      toast(text);
+      announce(text);
+    });
     call.on("error", ({ code, message }) => toast(trouble(code, message)));
     call.on("signaling", ({ state, retryInMs }) => {
       if (state === "open") this.#connected = true;

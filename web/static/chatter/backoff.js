@@ -1,6 +1,9 @@
-// The first try comes quickly (a server that restarts is back in a second); the last ones leave it alone.
+// The first try comes quickly (a server that restarts is back in a second). For a minute or two a call is worth asking
+// for often: it is back within three seconds of the server. Then the server is left alone.
 const FIRST_MS = 600;
-const LONGEST_MS = 8_000;
+const EAGER_MS = 2_000;
+const EAGER_ATTEMPTS = 60;
+const LONGEST_MS = 15_000;
 
 /**
  * How long to wait before trying again: doubling, with half of it left to chance, so that a thousand clients of one
@@ -11,6 +14,7 @@ const LONGEST_MS = 8_000;
  * @returns {number} milliseconds
  */
 export function reconnectDelay(attempt, random) {
-  const ceiling = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(attempt, 16));
+  const longest = attempt < EAGER_ATTEMPTS ? EAGER_MS : LONGEST_MS;
+  const ceiling = Math.min(longest, FIRST_MS * 2 ** Math.min(attempt, 16));
   return Math.round(ceiling / 2 + (ceiling / 2) * random);
 }

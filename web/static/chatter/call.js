@@ -10,7 +10,7 @@ import { Speakers, levelOf } from "./speaking.js";
 import { received } from "./stats.js";
 
 /** @import { Clock } from "./clock.js" */
-/** @import { Chat, Kind, Mode, Resumed, ServerError, ServerMessage, Source } from "./messages.js" */
+/** @import { Chat, Draining, Kind, Mode, Resumed, ServerError, ServerMessage, Source } from "./messages.js" */
 /** @import { Room } from "./room.js" */
 /** @import { SfuState } from "./sfu.js" */
 /** @import { Refusal, SignalingState } from "./signaling.js" */
@@ -29,6 +29,7 @@ const LEVELS_EVERY_MS = 150;
  * @property {{clientId: string, state: RTCPeerConnectionState}} peer the state of a direct connection
  * @property {{room: Room, before: Room, message: ServerMessage}} room something about the room has changed
  * @property {Chat} chat
+ * @property {Draining} draining the server is about to end; the call comes back by itself
  * @property {{clientId: string, source: Source, track: MediaStreamTrack | null, path: Mode | null}} stream what to
  *   play of a participant's source from now on
  * @property {ReadonlySet<string>} speaking the client ids of those who speak
@@ -212,6 +213,9 @@ export class Call extends Emitter {
       case "presence":
         if (message.action === "leave") this.#forget(message.clientId);
         else if (this.#room.mode === "p2p") this.#mesh.meet(message.clientId);
+        break;
+      case "draining":
+        this.emit("draining", message);
         break;
       case "chat":
         this.emit("chat", message);

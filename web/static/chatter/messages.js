@@ -57,6 +57,7 @@
  * @typedef {{type: "mode", mode: Mode}} ModeChange
  * @typedef {{type: "media", state: "connected" | "closed", reason?: string}} Media
  * @typedef {{type: "error", code: string, message: string, request?: string, id?: string | number}} ServerError
+ * @typedef {{type: "draining", endsAt: number, url: string | null}} Draining the server is about to end
  * @typedef {{type: "pong", id?: string | number}} Pong
  *
  * @typedef {object} WebRtc
@@ -71,7 +72,7 @@
  * @property {Record<string, string | null>} [subscribe]
  *
  * @typedef {(Welcome | Resumed | Participants | Presence | Profile | Chat | Tracks | ModeChange | Media | ServerError
- *   | Pong | WebRtc) & {seq?: number}} ServerMessage
+ *   | Pong | Draining | WebRtc) & {seq?: number}} ServerMessage
  *
  * @typedef {{type: string, [field: string]: unknown}} ClientMessage
  */

@@ -13,7 +13,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 // A connection that lasted so long was a good one: the next loss starts counting at 0.
 const STABLE_MS = 10_000;
 // A server that restarts knows no rooms until an account comes back; guests keep asking for about a minute.
-const ATTEMPTS_WHILE_MISSING = 12;
+const ATTEMPTS_WHILE_MISSING = 40;
 // The close of a connection that is given up in order to resume it: 1000 would be a goodbye.
 const GIVE_UP = 4000;
 // A short break that nobody else notices is not worth a count-down.
