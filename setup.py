@@ -12,33 +12,30 @@ CYTHON = ["-Wno-unused-parameter", "-Wno-unused-function", "-Wno-missing-field-i
 SANITIZED = ["-O1", "-g", f"-fsanitize={SANITIZE}", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
 FLAGS = SANITIZED if SANITIZE else ["-O3"]
 
-native = [
-    f"sfu/plane/native/{name}.c"
-    for name in (
-        "address",
-        "delay",
-        "drop",
-        "gcm",
-        "plane",
-        "port",
-        "reception",
-        "route",
-        "rtp",
-        "sent",
-        "srtp",
-        "twcc",
-    )
-]
+NATIVE = (
+    "address",
+    "delay",
+    "dependency",
+    "drop",
+    "gate",
+    "gcm",
+    "layering",
+    "number_map",
+    "pictures",
+    "plane",
+    "port",
+    "reception",
+    "route",
+    "rtp",
+    "sent",
+    "srtp",
+    "twcc",
+)
+native = [f"sfu/plane/native/{name}.c" for name in NATIVE]
 fast = Extension(
     "sfu.plane._fast",
     ["sfu/plane/_fast.pyx", *native],
-    depends=[
-        f"sfu/plane/native/{name}.h"
-        for name in (
-            *("address", "delay", "drop", "gcm", "out", "plane", "port"),
-            *("reception", "route", "rtp", "sent", "srtp", "twcc"),
-        )
-    ],
+    depends=[f"sfu/plane/native/{name}.h" for name in (*NATIVE, "out")],
     include_dirs=["sfu/plane"],
     define_macros=[("_GNU_SOURCE", "1")],
     extra_compile_args=["-std=gnu11", *WARNINGS, *CYTHON, *FLAGS],

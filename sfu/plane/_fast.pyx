@@ -115,13 +115,6 @@ cdef extern from "native/plane.h":
     int pthread_mutex_lock(pthread_mutex_t *lock) nogil
     int pthread_mutex_unlock(pthread_mutex_t *lock) nogil
 
-    ctypedef struct source_t:
-        bint is_video
-        uint8_t codecs[128]
-        uint8_t transport_wide_id
-        reception_t reception
-        uint64_t keyframes
-
     ctypedef struct transport_t:
         void *receive
         sending_keys_t send
@@ -130,14 +123,42 @@ cdef extern from "native/plane.h":
         sent_t *sent
         pthread_mutex_t sending
 
+    int COUNTED_LAYERS
+    ctypedef struct source_t:
+        int64_t id
+        transport_t *transport
+        bint is_video
+        uint8_t codecs[128]
+        uint8_t transport_wide_id
+        uint8_t descriptor_id
+        uint8_t marking_id
+        uint64_t layer_bytes[4][4]
+        reception_t reception
+        uint64_t keyframes
+
+    ctypedef struct feed_t:
+        source_t *source
+        bint await_keyframe
+        bint clocked
+        uint32_t timestamp_delta
+        uint8_t payload_types[128]
+        uint8_t extensions[256]
+
+    ctypedef struct gate_t:
+        uint8_t spatial_limit
+        uint8_t temporal_limit
+        uint8_t spatial
+        uint8_t temporal
+
     ctypedef struct route_t:
+        feed_t feed
+        feed_t next
+        gate_t gate
         uint8_t mid_id
         uint8_t mid_size
         uint8_t mid[255]
         uint8_t transport_wide_id
         uint8_t abs_send_time_id
-        uint8_t payload_types[128]
-        uint8_t extensions[256]
         bint paused
         bint awaiting_keyframe
         bint anchored
@@ -197,7 +218,8 @@ cdef extern from "native/plane.h":
     source_t *source_new(transport_t *transport, int64_t id, uint32_t ssrc, uint32_t clock_rate)
     void plane_remove_source(plane_t *plane, source_t *source)
     route_t *route_new(transport_t *transport, uint32_t ssrc, uint32_t clock_rate, uint16_t first_sequence)
-    bint route_feed(route_t *route, source_t *source, bint await_keyframe)
+    bint route_feed(route_t *route, const feed_t *feed)
+    bint route_switch(route_t *route, const feed_t *feed)
     void route_pause(route_t *route, bint paused)
     void route_free(route_t *route)
     void lane_receive(lane_t *lane, uint8_t *data, size_t size, const address_t *address, double now) nogil
@@ -296,7 +318,11 @@ cdef object _address(const address_t *address):
     return text.decode(), address.port
 
 
-cdef object _source_state(const reception_t *reception, uint64_t keyframes):
+ctypedef uint64_t layer_bytes_t[4][4]
+
+
+cdef object _source_state(const reception_t *reception, uint64_t keyframes, const layer_bytes_t *layer_bytes):
+    cdef int spatial, temporal
     return SourceState(
         packets=reception.packets,
         bytes=reception.bytes,
@@ -305,6 +331,12 @@ cdef object _source_state(const reception_t *reception, uint64_t keyframes):
         jitter=reception.jitter,
         keyframes=keyframes,
         last_packet=reception.last_packet,
+        layer_bytes={
+            (spatial, temporal): layer_bytes[0][spatial][temporal]
+            for spatial in range(COUNTED_LAYERS)
+            for temporal in range(COUNTED_LAYERS)
+            if layer_bytes[0][spatial][temporal]
+        },
     )
 
 
@@ -320,6 +352,10 @@ cdef object _route_state(const route_t *state):
         last_sequence_number=state.highest & 0xFFFF if state.sent else None,
         last_timestamp=state.last_timestamp if state.sent else None,
         first_packet=state.first_sent,
+        source=state.feed.source.id if state.feed.source != NULL else None,
+        next_source=state.next.source.id if state.next.source != NULL else None,
+        spatial_layer=state.gate.spatial,
+        temporal_layer=state.gate.temporal,
     )
 
 
@@ -498,6 +534,8 @@ cdef class FastPlane:
         cdef uint32_t clock_rate = row.clock_rate
         cdef bint is_video = row.is_video
         cdef uint8_t transport_wide_id = _own_id(row.transport_wide_extension)
+        cdef uint8_t descriptor_id = row.dependency_descriptor
+        cdef uint8_t marking_id = row.frame_marking
         self._lock()
         source.row = NULL
         if not transport_wide_id or transport_note_arrivals(transport.row):
@@ -505,6 +543,8 @@ cdef class FastPlane:
         if source.row != NULL:
             source.row.transport_wide_id = transport_wide_id
             source.row.is_video = is_video
+            source.row.descriptor_id = descriptor_id
+            source.row.marking_id = marking_id
             memcpy(source.row.codecs, codecs, sizeof(codecs))
         self._unlock()
         if source.row == NULL:
@@ -570,36 +610,75 @@ cdef class FastPlane:
         del self.routes[route]
         transport.routes.discard(route)
 
+    cdef _Source _read_feed(self, object feed, feed_t *out):
+        """Convert a feed; its source, None for none."""
+        cdef _Source source = None
+        memset(out, 0, sizeof(feed_t))
+        memset(out.payload_types, 0xFF, sizeof(out.payload_types))
+        if feed is None:
+            return None
+        source = self._source(feed.source)
+        for payload_type in (*feed.payload_types, *feed.payload_types.values()):
+            if not 0 <= payload_type <= 127:
+                raise ValueError(f"payload type is {payload_type}, it should be 0 to 127")
+        for identifier in (*feed.extensions, *feed.extensions.values()):
+            if not 1 <= identifier <= 255:
+                raise ValueError(f"header extension id is {identifier}, it should be 1 to 255")
+        for payload_type, mapped in feed.payload_types.items():
+            if payload_type in source.spec.codecs:
+                out.payload_types[payload_type] = mapped
+        for identifier, mapped in feed.extensions.items():
+            out.extensions[identifier] = mapped
+        out.source = source.row
+        out.await_keyframe = feed.await_keyframe
+        out.clocked = feed.timestamp_delta is not None
+        if out.clocked:
+            out.timestamp_delta = feed.timestamp_delta & 0xFFFFFFFF
+        return source
+
     def feed_route(self, route, feed):
         cdef _Route row = self._route(route)
-        cdef _Source source = None
-        cdef uint8_t payload_types[128]
-        cdef uint8_t extensions[256]
-        memset(payload_types, 0xFF, sizeof(payload_types))
-        memset(extensions, 0, sizeof(extensions))
-        if feed is not None:
-            source = self._source(feed.source)
-            for payload_type in (*feed.payload_types, *feed.payload_types.values()):
-                if not 0 <= payload_type <= 127:
-                    raise ValueError(f"payload type is {payload_type}, it should be 0 to 127")
-            for identifier in (*feed.extensions, *feed.extensions.values()):
-                if not 1 <= identifier <= 255:
-                    raise ValueError(f"header extension id is {identifier}, it should be 1 to 255")
-            for payload_type, mapped in feed.payload_types.items():
-                if payload_type in source.spec.codecs:
-                    payload_types[payload_type] = mapped
-            for identifier, mapped in feed.extensions.items():
-                extensions[identifier] = mapped
-        cdef source_t *pointer = source.row if source is not None else NULL
-        cdef bint await_keyframe = feed is not None and feed.await_keyframe
+        cdef feed_t fed
+        self._read_feed(feed, &fed)
         self._lock()
-        done = route_feed(row.row, pointer, await_keyframe)
-        if done:
-            memcpy(row.row.payload_types, payload_types, sizeof(payload_types))
-            memcpy(row.row.extensions, extensions, sizeof(extensions))
+        done = route_feed(row.row, &fed)
         self._unlock()
         if not done:
             raise MemoryError
+
+    def switch_route(self, route, feed):
+        cdef _Route row = self._route(route)
+        cdef feed_t fed
+        cdef _Source source = self._source(feed.source)
+        cdef source_t *current
+        self._lock()
+        # What feeds it changes under the lock only where both are of one transport.
+        current = row.row.feed.source
+        self._unlock()
+        if current != NULL and current.transport != source.row.transport:
+            owner = self._source(current.id).spec.transport
+            raise ValueError(
+                f"source {feed.source} is of transport {source.spec.transport}, and source "
+                f"{current.id} of {owner}: a route switches between sources of one"
+            )
+        self._read_feed(feed, &fed)
+        self._lock()
+        done = route_switch(row.row, &fed)
+        self._unlock()
+        if not done:
+            raise MemoryError
+
+    def limit_route(self, route, spatial, temporal):
+        cdef _Route row = self._route(route)
+        for name, layer in (("spatial", spatial), ("temporal", temporal)):
+            if not 0 <= layer <= 255:
+                raise ValueError(f"{name} layer is {layer}, it should be 0 to 255")
+        cdef uint8_t spatial_limit = spatial
+        cdef uint8_t temporal_limit = temporal
+        self._lock()
+        row.row.gate.spatial_limit = spatial_limit
+        row.row.gate.temporal_limit = temporal_limit
+        self._unlock()
 
     def pause_route(self, route, paused):
         cdef _Route row = self._route(route)
@@ -756,11 +835,13 @@ cdef class FastPlane:
         cdef _Source row = self._source(source)
         cdef reception_t reception
         cdef uint64_t keyframes
+        cdef layer_bytes_t layer_bytes
         self._lock()
         reception = row.row.reception
         keyframes = row.row.keyframes
+        memcpy(layer_bytes, row.row.layer_bytes, sizeof(layer_bytes_t))
         self._unlock()
-        return _source_state(&reception, keyframes)
+        return _source_state(&reception, keyframes, &layer_bytes)
 
     def route_state(self, route):
         cdef _Route row = self._route(route)
@@ -776,7 +857,7 @@ cdef class FastPlane:
 
     cdef object _sample_source(self, object source):
         cdef source_t *row = self._source(source).row
-        return _source_state(&row.reception, row.keyframes)
+        return _source_state(&row.reception, row.keyframes, &row.layer_bytes)
 
     cdef object _sample_route(self, object route):
         return _route_state(self._route(route).row)

@@ -62,6 +62,8 @@ class Drop(enum.StrEnum):
     """Older than the first packet that the route carried from this source (reordered around a start)."""
     TOO_LATE = "too_late"
     """128 or more behind the newest packet sent on the route: SRTP can no longer tell whether it was sent."""
+    LAYER_NOT_WANTED = "layer_not_wanted"
+    """Of a spatial or temporal layer that the route does not send."""
     TOO_LARGE = "too_large"
     """More than 1356 bytes with the subscriber's header extensions."""
     SRTP_PROTECT = "srtp_protect"
@@ -136,6 +138,10 @@ class SourceRow:
     transport_wide_extension: int = 0
     """Id of the transport-wide sequence number at this publisher, who is told when its packets arrive
     (draft-holmer-rmcat-transport-wide-cc-extensions-01); 0 where it has none."""
+    dependency_descriptor: int = 0
+    """Id of the dependency descriptor header extension at the publisher; 0 where it has none."""
+    frame_marking: int = 0
+    """Id of the frame marking header extension (RFC 9626) at the publisher; 0 where it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +176,10 @@ class Feed:
     """Header extension id at the publisher → id at the subscriber. Ids that are not named are stripped."""
     await_keyframe: bool
     """Video starts at a keyframe: whatever comes before it is dropped as AWAITING_KEYFRAME."""
+    timestamp_delta: int | None = None
+    """(timestamp of the source that the route carries now − timestamp of this one) of the same moment, as
+    the publisher's sender reports tell it; None where that is not known. With it timestamps keep to the
+    publisher's clock over a change of source."""
 
 
 @dataclass(slots=True)
@@ -190,6 +200,8 @@ class SourceState:
     keyframes: int = 0
     last_packet: float = 0.0
     """`now` of the newest packet; 0.0 before the first."""
+    layer_bytes: dict[tuple[int, int], int] = field(default_factory=dict)
+    """(spatial, temporal) layer → bytes of its packets; layers above 3 count as 3."""
 
 
 @dataclass(slots=True)
@@ -211,6 +223,14 @@ class RouteState:
     last_timestamp: int | None = None
     first_packet: float = 0.0
     """`now` of the first packet sent; 0.0 before it."""
+    source: int | None = None
+    """What feeds it."""
+    next_source: int | None = None
+    """What it is to switch to."""
+    spatial_layer: int = 0
+    """The highest spatial layer that is sent; 255: all that there are."""
+    temporal_layer: int = 0
+    """The highest temporal layer that is sent; 255: all that there are."""
 
 
 class Plane(Protocol):
@@ -241,7 +261,7 @@ class Plane(Protocol):
     def add_source(self, row: SourceRow) -> None: ...
 
     def remove_source(self, source: int) -> None:
-        """Forget a source. Routes that it fed stay, without a feed."""
+        """Forget a source. Routes that it fed stay, without a feed or with the one they were to switch to."""
 
     def add_route(self, row: RouteRow) -> None:
         """Raises ValueError for an SSRC that a route of this transport has or had: its sequence numbers are
@@ -254,10 +274,27 @@ class Plane(Protocol):
         sequence number after the newest one sent, and a timestamp advanced by the time since then, at least a
         hundredth of a second. The first packet of all keeps the publisher's timestamp.
 
-        Between starts numbers and timestamps keep their distance from the source's, so that loss and
-        reordering stay visible. A start also follows a pause, a feed from the same source and a gap of 3,000
-        or more (unsent or never received); if the source's own clock then agrees with the time passed to
-        within a second, its timestamps keep their offset."""
+        Between starts timestamps keep their distance from the source's, and sequence numbers theirs less what
+        was dropped on purpose, so that loss and reordering stay visible. The picture ids, TL0PICIDX and frame
+        numbers of descriptors are continuous like the sequence numbers. A start also follows a pause, a feed
+        from the same source and a gap of 3,000 or more (unsent or never received); if the source's own clock
+        then agrees with the time passed to within a second, its timestamps keep their offset."""
+
+    def switch_route(self, route: int, feed: Feed) -> None:
+        """Feed a route from another source of the same publisher, once that one's keyframe has come.
+
+        Until then the route goes on with the source that it has. What comes of the new one meanwhile is
+        offered too, and dropped as AWAITING_KEYFRAME. A further call takes the place of one that has not come
+        to pass; with the source that the route has it ends that one. A route without a source is fed at once.
+        Raises ValueError for a source of another transport."""
+
+    def limit_route(self, route: int, spatial: int, temporal: int) -> None:
+        """Send the layers up to these (0 to 255), of whatever feeds the route; at first there is no limit.
+
+        A lower limit holds from the next picture on. A higher one waits for a place where the layer can be
+        decoded: for a temporal one that is a synchronisation point, for a spatial one a keyframe or a
+        switching point told by the dependency descriptor. What is dropped leaves no gap in sequence numbers
+        and VP8 picture ids; the last packet that is sent of a picture has the marker."""
 
     def pause_route(self, route: int, paused: bool) -> None:
         """A paused route drops as ROUTE_PAUSED. On resumption video waits for a keyframe."""

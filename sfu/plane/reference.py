@@ -11,6 +11,7 @@ import pylibsrtp
 from sfu.bwe.sent import WINDOW as SENT_WINDOW
 from sfu.bwe.sent import Bandwidth, SentPackets
 from sfu.plane import srtp
+from sfu.plane.gate import ALL_LAYERS
 from sfu.plane.interface import (
     Address,
     Drop,
@@ -23,15 +24,18 @@ from sfu.plane.interface import (
     SourceState,
     SrtpKeys,
 )
-from sfu.plane.route import Destination, Incoming, Route
+from sfu.plane.route import Destination, Feeding, Incoming, Route
 from sfu.streams.arrivals import Arrivals
 from sfu.streams.keyframe import Detector, detector_for
+from sfu.streams.layer_reader import LayerReader
 from sfu.streams.reception import Reception, Refusal
 from sfu.wire import rtcp, rtp, twcc
 from sfu.wire.demux import Protocol, classify
 
 MAXIMUM_ADDRESSES = 16
 """Addresses bound to one transport; a further one ends the oldest, so that a client cannot fill the table."""
+MAXIMUM_LAYER = 3
+"""Bytes of higher layers count into this one: there could be eight, and nobody sends more than three."""
 MAXIMUM_STRANGERS = 64
 """SSRCs without a row whose SRTP state a transport keeps; a further one ends the oldest."""
 
@@ -39,7 +43,17 @@ MAXIMUM_STRANGERS = 64
 class _Source:
     """An incoming stream and the routes that it feeds."""
 
-    __slots__ = ("detectors", "keyframe_timestamp", "keyframes", "reception", "routes", "row")
+    __slots__ = (
+        "codecs",
+        "detectors",
+        "keyframe_timestamp",
+        "keyframes",
+        "layer_bytes",
+        "layers",
+        "reception",
+        "routes",
+        "row",
+    )
 
     def __init__(self, row: SourceRow) -> None:
         self.row = row
@@ -51,6 +65,12 @@ class _Source:
                 detector = detector_for(codec)
                 if detector is not None:
                     self.detectors[payload_type] = detector
+        self.codecs = {
+            payload_type: row.codecs[payload_type].upper() if payload_type in self.detectors else None
+            for payload_type in row.codecs
+        }
+        self.layers = LayerReader(row.dependency_descriptor, row.frame_marking)
+        self.layer_bytes: dict[tuple[int, int], int] = {}
         self.keyframes = 0
         self.keyframe_timestamp: int | None = None
 
@@ -174,7 +194,14 @@ class ReferencePlane:
     def remove_source(self, source: int) -> None:
         row = self._source(source)
         for route in row.routes.values():
-            route.set_feed(None, {})
+            if route.next is not None and route.next.feed.source == source:
+                route.next = None
+                continue
+            if route.next is not None:
+                # Nothing is left to go on with until the keyframe comes.
+                route.set_feed(route.next)
+            else:
+                route.set_feed(None)
         transport = self._transports[row.row.transport]
         del transport.sources[row.row.ssrc]
         del self._sources[source]
@@ -213,25 +240,62 @@ class ReferencePlane:
         del self._routes[route]
 
     def _detach(self, route: int, row: Route) -> None:
-        if row.feed is not None:
-            del self._sources[row.feed.source].routes[route]
+        for feeding in (row.current, row.next):
+            if feeding is not None:
+                del self._sources[feeding.feed.source].routes[route]
 
     def feed_route(self, route: int, feed: Feed | None) -> None:
         row = self._route(route)
         source = self._source(feed.source) if feed is not None else None
-        if feed is not None:
-            _check(feed)
+        feeding = self._feeding(row, feed)
         self._detach(route, row)
-        row.set_feed(feed, source.row.codecs if source is not None else {})
+        row.set_feed(feeding)
         if source is not None:
             source.routes[route] = row
+
+    def switch_route(self, route: int, feed: Feed) -> None:
+        row = self._route(route)
+        source = self._source(feed.source)
+        if row.current is None:
+            self.feed_route(route, feed)
+            return
+        current = self._source(row.current.feed.source)
+        if source.row.transport != current.row.transport:
+            raise ValueError(
+                f"source {feed.source} is of transport {source.row.transport}, and source "
+                f"{current.row.id} of {current.row.transport}: a route switches between sources of one"
+            )
+        feeding = self._feeding(row, feed)
+        if row.next is not None:
+            del self._sources[row.next.feed.source].routes[route]
+            row.next = None
+        if source is not current:
+            row.next = feeding
+            source.routes[route] = row
+
+    def _feeding(self, row: Route, feed: Feed | None) -> Feeding | None:
+        if feed is None:
+            return None
+        _check(feed)
+        spec = self._source(feed.source).row
+        return Feeding(
+            feed, spec.codecs, spec.dependency_descriptor, (row.own, row.row.abs_send_time_extension)
+        )
+
+    def limit_route(self, route: int, spatial: int, temporal: int) -> None:
+        gate = self._route(route).gate
+        for name, layer in (("spatial", spatial), ("temporal", temporal)):
+            if not 0 <= layer <= ALL_LAYERS:
+                raise ValueError(f"{name} layer is {layer}, it should be 0 to {ALL_LAYERS}")
+        gate.spatial_limit, gate.temporal_limit = spatial, temporal
 
     def pause_route(self, route: int, paused: bool) -> None:
         row = self._route(route)
         if paused:
             row.pause()
         elif row.paused:
-            row.resume(row.feed is not None and self._sources[row.feed.source].row.is_video)
+            feeding = row.current
+            row.resume(feeding is not None and self._sources[feeding.feed.source].row.is_video)
 
     # Packets
 
@@ -358,9 +422,17 @@ class ReferencePlane:
             source.keyframe_timestamp = timestamp
             source.keyframes += 1
             self._punts.append(Punt(PuntKind.KEYFRAME, transport=transport.id, source=source.row.id))
+        layers = source.layers
+        layering = layers.read(source.codecs.get(payload_type), data, start, end, elements)
+        layer = min(layering.spatial, MAXIMUM_LAYER), min(layering.temporal, MAXIMUM_LAYER)
+        source.layer_bytes[layer] = source.layer_bytes.get(layer, 0) + len(data)
         if not source.routes:
             return True
         packet = self._packet
+        packet.source = source.row.id
+        packet.layering = layering
+        packet.structure = layers.structure
+        packet.active_targets = layers.active_targets
         packet.first_byte = first & ~rtp.EXTENSION_BIT
         packet.marker = second & rtp.MARKER_BIT
         packet.payload_type = payload_type
@@ -369,15 +441,19 @@ class ReferencePlane:
         packet.contributors = data[12:extension]
         packet.elements = elements
         packet.payload = data[start:]
+        packet.payload_offset = start
         packet.payload_size = end - start
         packet.starts = keyframe or detector is None
         packet.now = now
         packet.blocks = {}
         out = self._datagrams
-        for route in source.routes.values():
+        for identifier, route in source.routes.items():
+            former = route.current
             reason = route.forward(packet, out)
             if reason is not None:
                 self.drop(reason)
+            if route.current is not former and former is not None:
+                del self._sources[former.feed.source].routes[identifier]
         return True
 
     def send_rtcp(self, transport: int, packet: bytes) -> None:
@@ -425,6 +501,7 @@ class ReferencePlane:
             jitter=reception.jitter,
             keyframes=row.keyframes,
             last_packet=reception.last_packet,
+            layer_bytes=dict(row.layer_bytes),
         )
 
     def route_state(self, route: int) -> RouteState:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pylibsrtp
 
 from sfu.bwe.sent import SentPackets
+from sfu.plane.gate import Gate
 from sfu.plane.interface import Address, Drop, Feed, RouteRow, RouteState
+from sfu.plane.picture_numbers import PictureNumbers
 from sfu.plane.srtp import MAXIMUM_PACKET, SEND_WINDOW
+from sfu.streams.number_map import NumberMap
 from sfu.streams.sequence import MAX_DROPOUT, signed32
 from sfu.wire import rtp
+from sfu.wire.dependency_descriptor import Structure, with_frame_number
+from sfu.wire.layering import Layering
 
 # A source whose clock is this far off the time that passed, in seconds, has set its timestamps anew.
 _MAXIMUM_CLOCK_ERROR = 1.0
@@ -36,19 +41,27 @@ class Incoming:
     """The packet being forwarded, read once for all of its routes. The plane has one and reuses it."""
 
     __slots__ = (
+        "active_targets",
         "blocks",
         "contributors",
         "elements",
         "extended",
         "first_byte",
+        "layering",
         "marker",
         "now",
         "payload",
+        "payload_offset",
         "payload_size",
         "payload_type",
+        "source",
         "starts",
+        "structure",
         "timestamp",
     )
+
+    source: int
+    """Its row id."""
 
     first_byte: int
     """Without the extension bit."""
@@ -62,38 +75,63 @@ class Incoming:
     elements: list[rtp.Element]
     payload: bytes
     """With padding."""
+    payload_offset: int
     payload_size: int
     """Without padding."""
     starts: bool
     """Decoding can start here: at a keyframe, or anywhere in what has none."""
+    layering: Layering
+    structure: Structure | None
+    """By which the layering's decode targets were read."""
+    active_targets: int
     now: float
-    blocks: dict[bytes, bytes]
-    """Extension blocks built for this packet, by the route's rewriting."""
+    blocks: dict[tuple[bytes, int], bytes]
+    """Extension blocks built for this packet, by the route's rewriting and the frame number in them."""
+
+
+class Feeding:
+    """A feed with its maps as they are looked up."""
+
+    __slots__ = ("dependency_descriptor", "extensions", "feed", "payload_types", "rewriting")
+
+    def __init__(
+        self, feed: Feed, codecs: Mapping[int, str], dependency_descriptor: int, own: Sequence[object]
+    ) -> None:
+        """`codecs` and `dependency_descriptor` are those of the source's row.
+
+        Routes of equal `own` add the same header extension elements to a packet.
+        """
+        self.feed = feed
+        self.payload_types = {key: value for key, value in feed.payload_types.items() if key in codecs}
+        self.extensions = dict(feed.extensions)
+        self.dependency_descriptor = dependency_descriptor
+        # Routes that rewrite alike share the blocks built for a packet. Bytes keep their hash; tuples do not.
+        self.rewriting = repr((sorted(self.extensions.items()), own)).encode()
 
 
 class Route:
-    """One outgoing stream. Its sequence numbers and timestamps are continuous over all its feeds."""
+    """One outgoing stream. Its numbers are continuous over its feeds and over what it drops on purpose."""
 
     __slots__ = (
         "awaiting_keyframe",
         "bytes",
+        "current",
         "destination",
         "drops",
-        "extensions",
-        "feed",
         "first_packet",
+        "gate",
         "highest",
         "last_now",
         "last_timestamp",
+        "next",
+        "numbers",
         "offered",
         "own",
         "packets",
         "paused",
         "payload_bytes",
-        "payload_types",
-        "rewriting",
+        "pictures",
         "row",
-        "sequence_offset",
         "start",
         "starting",
         "timestamp_offset",
@@ -103,17 +141,18 @@ class Route:
         self.row = row
         self.destination = destination
         self.own: list[rtp.Element] = [(row.mid_extension, row.mid.encode())] if row.mid_extension else []
-        self.feed: Feed | None = None
-        self.payload_types: dict[int, int] = {}
-        self.extensions: dict[int, int] = {}
-        self.rewriting = b""
+        self.current: Feeding | None = None
+        self.next: Feeding | None = None
+        """What takes the place of the current one as soon as a keyframe of it has come."""
         self.paused = False
         self.awaiting_keyframe = False
         # The next packet sent anchors the sequence numbers anew.
         self.starting = True
         self.start = 0  # extended number, at the source, of the packet that did
-        self.sequence_offset = 0
+        self.numbers = NumberMap()
         self.timestamp_offset: int | None = None
+        self.gate = Gate()
+        self.pictures = PictureNumbers()
         # Of the newest packet sent, which is not always the last one sent.
         self.highest: int | None = None  # extended
         self.last_timestamp = 0
@@ -125,21 +164,21 @@ class Route:
         self.payload_bytes = 0
         self.drops: dict[Drop, int] = {}
 
-    def set_feed(self, feed: Feed | None, codecs: Mapping[int, str]) -> None:
-        """Carry another source, whose payload types are `codecs`, or none."""
-        if feed is None or self.feed is None or self.feed.source != feed.source:
-            self.timestamp_offset = None
-        self.feed = feed
+    def set_feed(self, feeding: Feeding | None) -> None:
+        """Carry another source from now on, or none."""
+        before = self.current.feed.source if self.current is not None else None
+        if feeding is None or before != feeding.feed.source:
+            self._change_clock(feeding)
+        self.current = feeding
+        self.next = None
         self.starting = True
-        self.awaiting_keyframe = feed is not None and feed.await_keyframe
-        self.payload_types = (
-            {key: value for key, value in feed.payload_types.items() if key in codecs} if feed else {}
-        )
-        self.extensions = dict(feed.extensions) if feed else {}
-        # Routes that rewrite alike share the blocks built for a packet. Bytes keep their hash; tuples do not.
-        self.rewriting = repr(
-            (sorted(self.extensions.items()), self.own, self.row.abs_send_time_extension)
-        ).encode()
+        self.awaiting_keyframe = feeding is not None and feeding.feed.await_keyframe
+
+    def _change_clock(self, feeding: Feeding | None) -> None:
+        """Guess the timestamp offset of another source: where the clocks of both are known, it is known."""
+        delta = feeding.feed.timestamp_delta if feeding is not None else None
+        if self.timestamp_offset is not None:
+            self.timestamp_offset = self.timestamp_offset + delta & 0xFFFFFFFF if delta is not None else None
 
     def pause(self) -> None:
         """Send nothing."""
@@ -149,10 +188,13 @@ class Route:
         """Send again, video from its next keyframe."""
         self.paused = False
         self.starting = True
-        self.awaiting_keyframe = self.feed is not None and (self.awaiting_keyframe or is_video)
+        self.awaiting_keyframe = self.current is not None and (self.awaiting_keyframe or is_video)
 
     def forward(self, packet: Incoming, out: list[tuple[bytes, Address]]) -> Drop | None:
-        """Append the packet to `out` as the subscriber gets it, or tell why not. Counts it as offered."""
+        """Append the packet to `out` as the subscriber gets it, or tell why not. Counts it as offered.
+
+        `current` is another one afterwards where the packet was the keyframe that the route waited for.
+        """
         self.offered += 1
         reason = self._send(packet, out)
         if reason is not None:
@@ -162,7 +204,12 @@ class Route:
     def _send(self, packet: Incoming, out: list[tuple[bytes, Address]]) -> Drop | None:
         if self.paused:
             return Drop.ROUTE_PAUSED
-        payload_type = self.payload_types.get(packet.payload_type)
+        assert self.current is not None
+        feeding = self.current
+        if packet.source != feeding.feed.source:
+            assert self.next is not None
+            feeding = self.next
+        payload_type = feeding.payload_types.get(packet.payload_type)
         if payload_type is None:
             return Drop.NO_PAYLOAD_TYPE
         address = self.destination.address
@@ -171,16 +218,22 @@ class Route:
         session = self.destination.send
         if session is None:
             return Drop.NO_KEYS
+        if feeding is not self.current:
+            if not packet.starts:
+                return Drop.AWAITING_KEYFRAME
+            self.set_feed(feeding)
         extended = packet.extended
         highest = self.highest
         starting = self.starting
+        newest = True
         if starting:
             if self.awaiting_keyframe and not packet.starts:
                 return Drop.AWAITING_KEYFRAME
         elif extended < self.start:
             return Drop.BEFORE_START
         else:
-            sequence = extended + self.sequence_offset
+            sequence = self.numbers.sent(extended)
+            newest = extended > self.numbers.highest
             assert highest is not None
             ahead = sequence - highest
             if ahead <= -SEND_WINDOW:
@@ -188,6 +241,24 @@ class Route:
             # The source has restarted, or nothing could be sent for a while. Sent as it is, a long
             # jump would put the roll-over counters of both sides out of step.
             starting = ahead >= MAX_DROPOUT
+        layering = packet.layering
+        if starting:
+            newest = True
+            self.gate.start()
+            self.pictures.start()
+        passes = self.gate.passes(
+            layering,
+            packet.structure,
+            packet.active_targets,
+            timestamp=packet.timestamp,
+            starts=packet.starts,
+            newest=newest,
+        ) and not (not newest and self.pictures.dropped(layering))
+        if not passes and newest:
+            if not starting:
+                self.pictures.drop(layering)
+                self.numbers.drop(extended)
+            return Drop.LAYER_NOT_WANTED
         if starting:
             sequence = self.row.first_sequence_number if highest is None else highest + 1
             offset = self._anchor_timestamp(packet)
@@ -195,30 +266,9 @@ class Route:
             assert self.timestamp_offset is not None
             offset = self.timestamp_offset
         timestamp = packet.timestamp + offset & 0xFFFFFFFF
-        sent = self.destination.sent if self.row.transport_wide_extension else None
-        block = packet.blocks.get(self.rewriting)
-        if block is None:
-            own = list(self.own)
-            if self.row.abs_send_time_extension:
-                time = int(packet.now * _ABS_SEND_TIME_STEPS) & 0xFFFFFF
-                own.append((self.row.abs_send_time_extension, time.to_bytes(3, "big")))
-            if sent is not None:
-                own.append((self.row.transport_wide_extension, sent.next_number.to_bytes(2, "big")))
-            block = rtp.build_extension_block(rtp.remap_elements(packet.elements, self.extensions, own))
-            if sent is None:
-                packet.blocks[self.rewriting] = block
-        plain = (
-            rtp.FIXED_HEADER.pack(
-                packet.first_byte | rtp.EXTENSION_BIT if block else packet.first_byte,
-                packet.marker | payload_type,
-                sequence & 0xFFFF,
-                timestamp,
-                self.row.ssrc,
-            )
-            + packet.contributors
-            + block
-            + packet.payload
-        )
+        if passes:
+            self.pictures.anchor(layering, packet.starts and newest)
+        plain = self._write(packet, feeding, payload_type, sequence, timestamp, passes)
         if len(plain) > MAXIMUM_PACKET:
             return Drop.TOO_LARGE
         try:
@@ -226,14 +276,17 @@ class Route:
         except pylibsrtp.Error:
             return Drop.SRTP_PROTECT
         out.append((protected, address))
-        if sent is not None:
+        if (sent := self._sent) is not None:
             sent.sent(len(protected), packet.now)
         # Nothing before this line has changed the mapping: a packet that was not sent anchors nothing.
         if starting:
             self.start = extended
-            self.sequence_offset = sequence - extended
+            self.numbers.anchor(extended, sequence)
             self.timestamp_offset = offset
             self.starting = self.awaiting_keyframe = False
+        self.numbers.advance(extended)
+        if passes and newest:
+            self.pictures.sent(layering)
         if highest is None or sequence > highest:
             self.highest = sequence
             self.last_timestamp = timestamp
@@ -242,8 +295,85 @@ class Route:
             self.first_packet = packet.now
         self.packets += 1
         self.bytes += len(plain)
-        self.payload_bytes += packet.payload_size
+        if passes:
+            self.payload_bytes += packet.payload_size
         return None
+
+    def _write(
+        self,
+        packet: Incoming,
+        feeding: Feeding,
+        payload_type: int,
+        sequence: int,
+        timestamp: int,
+        passes: bool,
+    ) -> bytes:
+        """The packet as the subscriber gets it.
+
+        One that comes late and does not pass has a place among the numbers, as it was taken for lost: what
+        fills it is a packet of padding alone.
+        """
+        if not passes:
+            block = rtp.build_extension_block(self._own_elements(packet.now))
+            return (
+                rtp.FIXED_HEADER.pack(
+                    0x80 | rtp.PADDING_BIT | (rtp.EXTENSION_BIT if block else 0),
+                    payload_type,
+                    sequence & 0xFFFF,
+                    timestamp,
+                    self.row.ssrc,
+                )
+                + block
+                + bytes((1,))
+            )
+        layering = packet.layering
+        frame = self.pictures.frame_number(layering)
+        cached = packet.blocks.get((feeding.rewriting, frame))
+        if cached is None:
+            elements = packet.elements
+            if layering.frame_number is not None:
+                changed = feeding.dependency_descriptor
+                elements = [
+                    (found, with_frame_number(data, frame) if found == changed and len(data) >= 3 else data)
+                    for found, data in elements
+                ]
+            own = self._own_elements(packet.now)
+            block = rtp.build_extension_block(rtp.remap_elements(elements, feeding.extensions, own))
+            if self._sent is None:
+                packet.blocks[feeding.rewriting, frame] = block
+        else:
+            block = cached
+        payload = packet.payload
+        if layering.picture_bits or layering.tl0_offset:
+            payload = self.pictures.patch(payload, packet.payload_offset, layering)
+        marker = rtp.MARKER_BIT if self.gate.ends_picture(layering) else packet.marker
+        return (
+            rtp.FIXED_HEADER.pack(
+                packet.first_byte | rtp.EXTENSION_BIT if block else packet.first_byte,
+                marker | payload_type,
+                sequence & 0xFFFF,
+                timestamp,
+                self.row.ssrc,
+            )
+            + packet.contributors
+            + block
+            + payload
+        )
+
+    @property
+    def _sent(self) -> SentPackets | None:
+        """What gives its packets their transport-wide numbers, None where they have none."""
+        return self.destination.sent if self.row.transport_wide_extension else None
+
+    def _own_elements(self, now: float) -> list[rtp.Element]:
+        """The header extension elements that are the server's own on each transport."""
+        own = list(self.own)
+        if self.row.abs_send_time_extension:
+            time = int(now * _ABS_SEND_TIME_STEPS) & 0xFFFFFF
+            own.append((self.row.abs_send_time_extension, time.to_bytes(3, "big")))
+        if (sent := self._sent) is not None:
+            own.append((self.row.transport_wide_extension, sent.next_number.to_bytes(2, "big")))
+        return own
 
     def _anchor_timestamp(self, packet: Incoming) -> int:
         """The offset with which the timestamps go on from the newest one sent."""
@@ -272,5 +402,9 @@ class Route:
             awaiting_keyframe=self.awaiting_keyframe,
             last_sequence_number=self.highest & 0xFFFF if self.highest is not None else None,
             last_timestamp=self.last_timestamp if sent else None,
+            source=self.current.feed.source if self.current is not None else None,
+            next_source=self.next.feed.source if self.next is not None else None,
+            spatial_layer=self.gate.spatial,
+            temporal_layer=self.gate.temporal,
             first_packet=self.first_packet,
         )

@@ -23,6 +23,7 @@
     X(NO_ADDRESS, "no_address")     \
     X(NO_KEYS, "no_keys")           \
     X(TOO_LATE, "too_late")         \
+    X(LAYER_NOT_WANTED, "layer_not_wanted") \
     X(TOO_LARGE, "too_large")       \
     X(SRTP_PROTECT, "srtp_protect") \
     X(SEND_WOULD_BLOCK, "send_would_block") \

@@ -204,7 +204,7 @@ source_t *source_new(transport_t *transport, int64_t id, uint32_t ssrc, uint32_t
 
 void plane_remove_source(plane_t *plane, source_t *source) {
     while (source->route_count)
-        route_feed(source->routes[0], NULL, false);
+        route_lose(source->routes[0], source);
     transport_t *transport = source->transport;
     size_t at = 0;
     while (transport->sources[at] != source)
@@ -217,6 +217,7 @@ void plane_remove_source(plane_t *plane, source_t *source) {
     if (source->reception.packets)
         meet(&plane->srtp, transport, source->ssrc);
     free(source->routes);
+    free(source->structure);
     free(source);
 }
 
@@ -320,6 +321,63 @@ static void hold(lane_t *lane, transport_t *transport, double now) {
     lane->held[lane->held_count++] = transport;
 }
 
+static void forward_source(lane_t *lane, source_t *source, double now);
+
+/* Read the layers by a dependency descriptor, and take over the structure that it may carry. */
+static bool read_descriptor(
+    lane_t *lane, source_t *source, const uint8_t *data, size_t size, layering_t *layering, double now) {
+    structure_t attached;
+    descriptor_t descriptor;
+    if (!descriptor_read(data, size, source->structure, &attached, &descriptor))
+        return false;
+    if (descriptor.has_structure) {
+        /* What waits was read by the one before. */
+        forward_source(lane, source, now);
+        if (!source->structure)
+            source->structure = malloc(sizeof attached);
+        if (!source->structure)
+            return false;
+        *source->structure = attached;
+    }
+    if (descriptor.has_active)
+        source->active = descriptor.active;
+    layering_descriptor(&descriptor, layering);
+    layering->active = source->active;
+    return true;
+}
+
+/* What cannot be read is taken for a stream without layers, and passes. */
+static void read_layering(lane_t *lane, source_t *source, codec_t codec, packet_t *packet, double now) {
+    layering_t *layering = &packet->layering;
+    bool read = false;
+    size_t size = 0;
+    const uint8_t *descriptor = NULL;
+    if (codec != CODEC_ABSENT && codec != CODEC_OTHER && source->descriptor_id)
+        descriptor = rtp_find_extension(packet, source->descriptor_id, &size);
+    if (codec == CODEC_VP8) {
+        read = layering_vp8(packet->data, packet->payload, packet->end, layering);
+    } else if (codec == CODEC_VP9) {
+        read = layering_vp9(packet->data, packet->payload, packet->end, layering);
+    } else if (descriptor) {
+        read = read_descriptor(lane, source, descriptor, size, layering, now);
+    } else if (codec == CODEC_H264 && source->marking_id) {
+        size_t marking_size = 0;
+        const uint8_t *marking = rtp_find_extension(packet, source->marking_id, &marking_size);
+        read = marking && layering_marking(marking, marking_size, layering);
+    }
+    if (!read)
+        memset(layering, 0, sizeof *layering);
+    if (descriptor && size >= DESCRIPTOR_MANDATORY) {
+        layering->has_frame = true;
+        layering->frame_number = read16(descriptor + 1);
+        layering->descriptor_id = source->descriptor_id;
+    }
+}
+
+static size_t counted(uint8_t layer) {
+    return layer < COUNTED_LAYERS ? layer : COUNTED_LAYERS - 1;
+}
+
 /* Count a packet into its source and keep it for lane_forward. False where it has no source. */
 static bool take(lane_t *lane, transport_t *transport, const uint8_t *data, size_t size, double now) {
     packet_t packet;
@@ -349,6 +407,8 @@ static bool take(lane_t *lane, transport_t *transport, const uint8_t *data, size
         source->keyframes++;
         punt(lane, PUNT_KEYFRAME, transport, source->id, NULL, NULL, 0);
     }
+    read_layering(lane, source, codec, &packet, now);
+    source->layer_bytes[counted(packet.layering.spatial)][counted(packet.layering.temporal)] += size;
     if (!source->route_count)
         return true;
     packet.starts = keyframe || codec == CODEC_OTHER || codec == CODEC_ABSENT;
@@ -471,27 +531,30 @@ static void choose_padding(const source_t *source, bool pad[BATCH]) {
     }
 }
 
-void lane_forward(lane_t *lane, double now) {
+/* Forward what waits of one source. */
+static void forward_source(lane_t *lane, source_t *source, double now) {
     plane_t *plane = lane->plane;
-    for (size_t dirty = 0; dirty < lane->dirty_count; dirty++) {
-        source_t *source = lane->dirty[dirty];
-        bool pad[BATCH] = {false};
-        if (plane->pad)
-            choose_padding(source, pad);
-        /* The subscriber outside, its packets inside: what goes to one address is one run. */
-        for (size_t at = 0; at < source->route_count; at++) {
-            route_t *route = source->routes[at];
-            pthread_mutex_lock(&route->transport->sending);
-            for (size_t in = 0; in < source->pending_count; in++) {
-                drop_t reason =
-                    route_forward(route, &source->pending[in], now, pad[in], &plane->srtp, &lane->out);
-                if (reason != DROP_NONE)
-                    lane->drops[reason]++;
-            }
-            pthread_mutex_unlock(&route->transport->sending);
+    bool pad[BATCH] = {false};
+    if (plane->pad)
+        choose_padding(source, pad);
+    /* The subscriber outside, its packets inside: what goes to one address is one run. */
+    for (size_t at = 0; at < source->route_count; at++) {
+        route_t *route = source->routes[at];
+        pthread_mutex_lock(&route->transport->sending);
+        for (size_t in = 0; in < source->pending_count; in++) {
+            drop_t reason =
+                route_forward(route, source, &source->pending[in], now, pad[in], &plane->srtp, &lane->out);
+            if (reason != DROP_NONE)
+                lane->drops[reason]++;
         }
-        source->pending_count = 0;
+        pthread_mutex_unlock(&route->transport->sending);
     }
+    source->pending_count = 0;
+}
+
+void lane_forward(lane_t *lane, double now) {
+    for (size_t dirty = 0; dirty < lane->dirty_count; dirty++)
+        forward_source(lane, lane->dirty[dirty], now);
     lane->dirty_count = 0;
     for (size_t at = 0; at < lane->held_count; at++) {
         lane_tick(lane, lane->held[at], now);

@@ -28,6 +28,8 @@
 #define PATHS 4096
 /* Punts that wait for Python; further ones are dropped and counted. */
 #define MAX_PUNTS 8192
+/* Layers whose bytes are counted apart; those above count into the highest. */
+#define COUNTED_LAYERS 4
 
 typedef struct source {
     int64_t id;
@@ -36,6 +38,10 @@ typedef struct source {
     bool is_video;
     uint8_t codecs[128]; /* codec_t by payload type */
     uint8_t transport_wide_id; /* of the transport-wide sequence number at the publisher, 0 where it has none */
+    uint8_t descriptor_id, marking_id; /* of header extensions that tell layers, 0 for none */
+    structure_t *structure; /* the newest of the dependency descriptor, NULL before the first */
+    uint32_t active; /* the decode targets that are sent */
+    uint64_t layer_bytes[COUNTED_LAYERS][COUNTED_LAYERS]; /* by spatial and temporal layer */
     reception_t reception;
     uint64_t keyframes;
     bool had_keyframe;
@@ -138,8 +144,12 @@ void plane_remove_source(plane_t *plane, source_t *source);
 source_t *transport_source(const transport_t *transport, uint32_t ssrc);
 
 route_t *route_new(transport_t *transport, uint32_t ssrc, uint32_t clock_rate, uint16_t first_sequence);
-/* Feed a route from a source, or from nothing. The maps are those of the row. */
-bool route_feed(route_t *route, source_t *source, bool await_keyframe);
+/* Feed a route from a source, or from nothing. False where memory is out. */
+bool route_feed(route_t *route, const feed_t *feed);
+/* Feed it so once the source's keyframe has come; until then it goes on with the one that it has. */
+bool route_switch(route_t *route, const feed_t *feed);
+/* The source, which feeds the route or was to feed it, ends. */
+void route_lose(route_t *route, source_t *source);
 void route_pause(route_t *route, bool paused);
 void route_free(route_t *route);
 

@@ -22,12 +22,11 @@ route_t *route_new(transport_t *transport, uint32_t ssrc, uint32_t clock_rate, u
     route->clock_rate = clock_rate;
     route->first_sequence = first_sequence;
     route->starting = true;
-    memset(route->payload_types, NO_PAYLOAD_TYPE, sizeof route->payload_types);
+    gate_init(&route->gate);
     return route;
 }
 
-static void detach(route_t *route) {
-    source_t *source = route->source;
+static void detach(route_t *route, source_t *source) {
     if (!source)
         return;
     size_t at = 0;
@@ -35,42 +34,97 @@ static void detach(route_t *route) {
         at++;
     source->route_count--;
     memmove(source->routes + at, source->routes + at + 1, (source->route_count - at) * sizeof *source->routes);
-    route->source = NULL;
 }
 
-bool route_feed(route_t *route, source_t *source, bool await_keyframe) {
-    if (source && source->route_count == source->route_room && route->source != source) {
-        size_t room = source->route_room ? source->route_room * 2 : 4;
-        route_t **routes = realloc(source->routes, room * sizeof(route_t *));
-        if (!routes)
-            return false;
-        source->routes = routes;
-        source->route_room = room;
+/* Make sure that one more route can be attached. */
+static bool make_room(source_t *source) {
+    if (!source || source->route_count < source->route_room)
+        return true;
+    size_t room = source->route_room ? source->route_room * 2 : 4;
+    route_t **routes = realloc(source->routes, room * sizeof(route_t *));
+    if (!routes)
+        return false;
+    source->routes = routes;
+    source->route_room = room;
+    return true;
+}
+
+static void cancel_switch(route_t *route) {
+    detach(route, route->next.source);
+    route->next.source = NULL;
+}
+
+/* Carry what is attached already. */
+static void carry(route_t *route, const feed_t *feed) {
+    if (!feed->source || route->feed.source != feed->source) {
+        /* Where the clocks of both are known, the offset is. */
+        route->anchored = route->anchored && feed->source && feed->clocked;
+        route->timestamp_offset += feed->timestamp_delta;
     }
-    if (!source || route->source != source)
-        route->anchored = false;
-    detach(route);
-    route->fed = source != NULL;
     route->starting = true;
-    route->awaiting_keyframe = source && await_keyframe;
-    if (source) {
-        route->source = source;
-        source->routes[source->route_count++] = route;
+    route->awaiting_keyframe = feed->source && feed->await_keyframe;
+    if (feed->source)
+        route->feed = *feed;
+    else
+        route->feed.source = NULL;
+}
+
+bool route_feed(route_t *route, const feed_t *feed) {
+    if (!make_room(feed->source))
+        return false;
+    cancel_switch(route);
+    detach(route, route->feed.source);
+    carry(route, feed);
+    if (feed->source)
+        feed->source->routes[feed->source->route_count++] = route;
+    return true;
+}
+
+bool route_switch(route_t *route, const feed_t *feed) {
+    if (!route->feed.source)
+        return route_feed(route, feed);
+    if (!make_room(feed->source))
+        return false;
+    cancel_switch(route);
+    if (feed->source != route->feed.source) {
+        route->next = *feed;
+        feed->source->routes[feed->source->route_count++] = route;
     }
     return true;
+}
+
+/* Let go of the current source for the next one. */
+static void complete_switch(route_t *route) {
+    source_t *former = route->feed.source;
+    carry(route, &route->next);
+    route->next.source = NULL;
+    detach(route, former);
+}
+
+void route_lose(route_t *route, source_t *source) {
+    if (route->next.source == source) {
+        cancel_switch(route);
+    } else if (route->next.source) {
+        /* Nothing is left to go on with until the keyframe comes. */
+        complete_switch(route);
+    } else {
+        static const feed_t nothing = {0};
+        route_feed(route, &nothing);
+    }
 }
 
 void route_pause(route_t *route, bool paused) {
     if (route->paused && !paused) {
         route->starting = true;
-        bool video = route->source && route->source->is_video;
-        route->awaiting_keyframe = route->fed && (route->awaiting_keyframe || video);
+        bool video = route->feed.source && route->feed.source->is_video;
+        route->awaiting_keyframe = route->feed.source && (route->awaiting_keyframe || video);
     }
     route->paused = paused;
 }
 
 void route_free(route_t *route) {
-    detach(route);
+    cancel_switch(route);
+    detach(route, route->feed.source);
     free(route);
 }
 
@@ -114,18 +168,93 @@ static size_t own_elements(
     return count;
 }
 
-static drop_t send_packet(route_t *route, const packet_t *packet, double now, bool pad, const srtp_t *srtp, out_t *out) {
+/* Write the packet's bytes but for its number; their end, NULL where they are too many. `passes` is false for one that comes
+ * late and is not wanted: it has a place among the numbers, as it was taken for lost, and what fills that is a
+ * packet of padding alone. */
+static uint8_t *write_packet(
+    const route_t *route,
+    const packet_t *packet,
+    double now,
+    bool passes,
+    picture_numbers_t pictures,
+    bool pad,
+    uint8_t *plain,
+    size_t *header) {
+    static const uint8_t none[256];
+    uint8_t payload_type = route->feed.payload_types[packet->payload_type];
+    uint8_t send_time[3], number[2];
+    element_t own[3];
+    size_t own_count = own_elements(route, now, own, send_time, number);
+    uint8_t *at = plain + RTP_HEADER;
+    if (!passes) {
+        int block = rtp_write_extensions(packet, none, own, own_count, 0, at, MAX_RTP - RTP_HEADER - 1);
+        plain[0] = (uint8_t)(0x80 | RTP_PADDING | (block ? RTP_EXTENSION : 0));
+        plain[1] = payload_type;
+        at += block;
+        *header = (size_t)(at - plain);
+        *at++ = 1;
+        return at;
+    }
+    const layering_t *layering = &packet->layering;
+    size_t contributors = packet->extension - RTP_HEADER, payload = (size_t)packet->size - packet->payload;
+    if (RTP_HEADER + contributors + payload > MAX_RTP)
+        return NULL;
+    memcpy(at, packet->data + RTP_HEADER, contributors);
+    at += contributors;
+    int block = rtp_write_extensions(
+        packet,
+        route->feed.extensions,
+        own,
+        own_count,
+        pictures.frame,
+        at,
+        MAX_RTP - RTP_HEADER - contributors - payload);
+    if (block < 0)
+        return NULL;
+    at += block;
+    *header = (size_t)(at - plain);
+    memcpy(at, packet->data + packet->payload, payload);
+    if (layering->picture_bits == 15)
+        write16(at + layering->picture_at - packet->payload, 0x8000 | pictures.id);
+    else if (layering->picture_bits)
+        at[layering->picture_at - packet->payload] = pictures.id & 0x7F;
+    if (layering->tl0_at)
+        at[layering->tl0_at - packet->payload] = pictures.tl0;
+    at += payload;
+    uint8_t marker = gate_ends_picture(&route->gate, layering) ? RTP_MARKER : packet->data[1] & RTP_MARKER;
+    plain[0] = (uint8_t)((packet->data[0] & ~RTP_EXTENSION) | (block ? RTP_EXTENSION : 0));
+    plain[1] = marker | payload_type;
+    if (pad && at - plain < MAX_PADDED_RTP && !(plain[0] & RTP_PADDING)) {
+        plain[0] |= RTP_PADDING;
+        *at++ = 1;
+    }
+    return at;
+}
+
+static drop_t send_packet(
+    route_t *route,
+    source_t *source,
+    const packet_t *packet,
+    double now,
+    bool pad,
+    const srtp_t *srtp,
+    out_t *out) {
     if (route->paused)
         return DROP_ROUTE_PAUSED;
-    uint8_t payload_type = route->payload_types[packet->payload_type];
-    if (payload_type == NO_PAYLOAD_TYPE)
+    const feed_t *feed = source == route->feed.source ? &route->feed : &route->next;
+    if (feed->payload_types[packet->payload_type] == NO_PAYLOAD_TYPE)
         return DROP_NO_PAYLOAD_TYPE;
     const transport_t *transport = route->transport;
     if (!transport->addressed)
         return DROP_NO_ADDRESS;
     if (!transport->send.session)
         return DROP_NO_KEYS;
-    bool starting = route->starting;
+    if (feed == &route->next) {
+        if (!packet->starts)
+            return DROP_AWAITING_KEYFRAME;
+        complete_switch(route);
+    }
+    bool starting = route->starting, newest = true;
     int64_t sequence = 0;
     if (starting) {
         if (route->awaiting_keyframe && !packet->starts)
@@ -133,7 +262,8 @@ static drop_t send_packet(route_t *route, const packet_t *packet, double now, bo
     } else if (packet->extended < route->start) {
         return DROP_BEFORE_START;
     } else {
-        sequence = packet->extended + route->sequence_offset;
+        sequence = number_map_sent(&route->numbers, packet->extended);
+        newest = packet->extended > route->numbers.highest;
         int64_t ahead = sequence - route->highest;
         if (ahead <= -SEND_WINDOW)
             return DROP_TOO_LATE;
@@ -141,41 +271,41 @@ static drop_t send_packet(route_t *route, const packet_t *packet, double now, bo
          * the roll-over counters of both sides out of step. */
         starting = ahead >= MAX_DROPOUT;
     }
+    const layering_t *layering = &packet->layering;
+    if (starting) {
+        newest = true;
+        gate_start(&route->gate);
+        pictures_start(&route->pictures);
+    }
+    bool passes = gate_passes(
+        &route->gate, layering, source->structure, packet->timestamp, packet->starts, newest);
+    if (passes && !newest && pictures_dropped(&route->pictures, layering))
+        passes = false;
+    if (!passes && newest) {
+        if (!starting) {
+            pictures_drop(&route->pictures, layering);
+            number_map_drop(&route->numbers, packet->extended);
+        }
+        return DROP_LAYER_NOT_WANTED;
+    }
     uint32_t offset = route->timestamp_offset;
     if (starting) {
         sequence = route->sent ? route->highest + 1 : route->first_sequence;
         offset = anchor_timestamp(route, packet, now);
     }
     uint32_t timestamp = packet->timestamp + offset;
-
-    size_t contributors = packet->extension - RTP_HEADER, payload = (size_t)packet->size - packet->payload;
-    if (RTP_HEADER + contributors + payload > MAX_RTP)
-        return DROP_TOO_LARGE;
+    picture_numbers_t pictures = {0};
+    if (passes)
+        pictures = pictures_of(&route->pictures, layering, packet->starts && newest);
     uint8_t *plain = out_room(out);
-    uint8_t *at = plain + RTP_HEADER;
-    memcpy(at, packet->data + RTP_HEADER, contributors);
-    at += contributors;
-    uint8_t send_time[3], number[2];
-    element_t own[3];
-    size_t own_count = own_elements(route, now, own, send_time, number);
-    int block = rtp_write_extensions(
-        packet, route->extensions, own, own_count, at, MAX_RTP - RTP_HEADER - contributors - payload);
-    if (block < 0)
+    size_t header;
+    const uint8_t *end = write_packet(route, packet, now, passes, pictures, pad, plain, &header);
+    if (!end)
         return DROP_TOO_LARGE;
-    at += block;
-    size_t header = (size_t)(at - plain);
-    memcpy(at, packet->data + packet->payload, payload);
-    at += payload;
-    plain[0] = (uint8_t)((packet->data[0] & ~RTP_EXTENSION) | (block ? RTP_EXTENSION : 0));
-    plain[1] = (uint8_t)((packet->data[1] & RTP_MARKER) | payload_type);
     write16(plain + 2, (uint16_t)sequence);
     write32(plain + 4, timestamp);
     write32(plain + 8, route->ssrc);
-    if (pad && at - plain < MAX_PADDED_RTP && !(plain[0] & RTP_PADDING)) {
-        plain[0] |= RTP_PADDING;
-        *at++ = 1;
-    }
-    size_t size = (size_t)(at - plain), plain_size = size;
+    size_t size = (size_t)(end - plain), plain_size = size;
     if (!srtp_protect_rtp(srtp, &transport->send, &route->window, sequence, plain, header, &size))
         return DROP_SRTP_PROTECT;
     out_push(out, &transport->address, size);
@@ -184,11 +314,14 @@ static drop_t send_packet(route_t *route, const packet_t *packet, double now, bo
     /* Nothing before this line has changed the mapping: a packet that was not sent anchors nothing. */
     if (starting) {
         route->start = packet->extended;
-        route->sequence_offset = sequence - packet->extended;
+        number_map_anchor(&route->numbers, packet->extended, sequence);
         route->timestamp_offset = offset;
         route->anchored = true;
         route->starting = route->awaiting_keyframe = false;
     }
+    number_map_advance(&route->numbers, packet->extended);
+    if (passes && newest)
+        pictures_sent(&route->pictures, layering);
     if (!route->sent || sequence > route->highest) {
         route->highest = sequence;
         route->last_timestamp = timestamp;
@@ -199,13 +332,21 @@ static drop_t send_packet(route_t *route, const packet_t *packet, double now, bo
         route->first_sent = now;
     route->packets++;
     route->bytes += plain_size;
-    route->payload_bytes += (uint64_t)(packet->end - packet->payload);
+    if (passes)
+        route->payload_bytes += (uint64_t)(packet->end - packet->payload);
     return DROP_NONE;
 }
 
-drop_t route_forward(route_t *route, const packet_t *packet, double now, bool pad, const srtp_t *srtp, out_t *out) {
+drop_t route_forward(
+    route_t *route,
+    source_t *source,
+    const packet_t *packet,
+    double now,
+    bool pad,
+    const srtp_t *srtp,
+    out_t *out) {
     route->offered++;
-    drop_t reason = send_packet(route, packet, now, pad, srtp, out);
+    drop_t reason = send_packet(route, source, packet, now, pad, srtp, out);
     if (reason != DROP_NONE)
         route->drops[reason]++;
     return reason;

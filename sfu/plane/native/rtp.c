@@ -90,6 +90,16 @@ bool rtp_parse(const uint8_t *data, size_t size, packet_t *packet) {
     return step != STEP_MALFORMED;
 }
 
+const uint8_t *rtp_find_extension(const packet_t *packet, uint8_t id, size_t *size) {
+    cursor_t cursor = elements_of(packet);
+    while (next_element(&cursor) == STEP_ELEMENT)
+        if (cursor.id == id) {
+            *size = cursor.size;
+            return cursor.data;
+        }
+    return NULL;
+}
+
 /* Go on by `count` bytes; false where there are not as many. */
 static bool skip(const uint8_t **at, const uint8_t *end, ptrdiff_t count) {
     if (end - *at < count)
@@ -197,16 +207,6 @@ static uint8_t *write_element(uint8_t *out, bool two_byte, uint8_t id, const uin
     return out + size;
 }
 
-const uint8_t *rtp_find_extension(const packet_t *packet, uint8_t id, size_t *size) {
-    cursor_t cursor = elements_of(packet);
-    while (next_element(&cursor) == STEP_ELEMENT)
-        if (cursor.id == id) {
-            *size = cursor.size;
-            return cursor.data;
-        }
-    return NULL;
-}
-
 static bool is_own(uint8_t id, const element_t *own, size_t count) {
     for (size_t at = 0; at < count; at++)
         if (own[at].id == id)
@@ -215,7 +215,15 @@ static bool is_own(uint8_t id, const element_t *own, size_t count) {
 }
 
 int rtp_write_extensions(
-    const packet_t *packet, const uint8_t ids[256], const element_t *own, size_t count, uint8_t *out, size_t room) {
+    const packet_t *packet,
+    const uint8_t ids[256],
+    const element_t *own,
+    size_t count,
+    uint16_t frame,
+    uint8_t *out,
+    size_t room) {
+    const layering_t *layering = &packet->layering;
+    uint8_t descriptor_id = layering->has_frame ? layering->descriptor_id : 0;
     /* First what it takes, then the writing: the form depends on every element. */
     bool two_byte = false;
     size_t data = 0, elements = count;
@@ -243,8 +251,11 @@ int rtp_write_extensions(
     cursor = elements_of(packet);
     while (next_element(&cursor) == STEP_ELEMENT) {
         uint8_t id = ids[cursor.id];
-        if (id && !is_own(id, own, count))
-            at = write_element(at, two_byte, id, cursor.data, cursor.size);
+        if (!id || is_own(id, own, count))
+            continue;
+        at = write_element(at, two_byte, id, cursor.data, cursor.size);
+        if (descriptor_id == cursor.id && cursor.size >= DESCRIPTOR_MANDATORY)
+            write16(at - cursor.size + 1, frame);
     }
     for (size_t in = 0; in < count; in++)
         at = write_element(at, two_byte, own[in].id, own[in].data, own[in].size);

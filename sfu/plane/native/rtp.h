@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "layering.h"
+
 #define RTP_HEADER 12
 #define RTP_PADDING 0x20
 #define RTP_EXTENSION 0x10
@@ -40,6 +42,7 @@ typedef struct packet {
     uint8_t payload_type;
     bool starts; /* decoding can start here */
     int64_t extended; /* sequence number, by the source's reception */
+    layering_t layering;
 } packet_t;
 
 static inline uint16_t read16(const uint8_t *bytes) {
@@ -79,8 +82,14 @@ const uint8_t *rtp_find_extension(const packet_t *packet, uint8_t id, size_t *si
 
 /* Write the packet's extension block under other ids, followed by `count` elements of the server's own, which
  * replace those of their ids; the number of bytes written, -1 where they are more than `room`. `ids`: id -> id,
- * 0 to strip. */
+ * 0 to strip. Where the layering has a dependency descriptor, `frame` replaces its frame number. */
 int rtp_write_extensions(
-    const packet_t *packet, const uint8_t ids[256], const element_t *own, size_t count, uint8_t *out, size_t room);
+    const packet_t *packet,
+    const uint8_t ids[256],
+    const element_t *own,
+    size_t count,
+    uint16_t frame,
+    uint8_t *out,
+    size_t room);
 
 #endif

@@ -18,7 +18,15 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from packets import CODECS, corrupt, random_feedback, random_packet, random_rtcp
+from packets import (
+    CODECS,
+    DESCRIPTOR_ID,
+    MARKING_ID,
+    corrupt,
+    random_feedback,
+    random_packet,
+    random_rtcp,
+)
 from plane_world import RTCP_TYPES, Peer
 
 from sfu.plane._fast import FastPlane
@@ -194,7 +202,17 @@ class PlanesAgree(RuleBasedStateMachine):
         ssrc = dice.choice([1, 2, 3, 4, 2**32 - 1]) if ssrc is None else ssrc
         types = {number: TYPES[number] for number in TYPES if dice.random() < 0.8}
         rate = dice.choice([90000, 90000, 48000, 8000, 50])
-        row = SourceRow(source, transport, ssrc, rate, types, dice.random() < 0.8, dice.choice(WIDE_IDS))
+        row = SourceRow(
+            source,
+            transport,
+            ssrc,
+            rate,
+            types,
+            dice.random() < 0.8,
+            dice.choice(WIDE_IDS),
+            dependency_descriptor=dice.choice([0, DESCRIPTOR_ID, DESCRIPTOR_ID]),
+            frame_marking=dice.choice([0, MARKING_ID]),
+        )
         if not self.both(lambda plane: plane.add_source(row)):
             self.owner["source"][source] = transport
             self.streams = [*self.streams[-15:], Stream(transport, ssrc, dice)]
@@ -218,13 +236,21 @@ class PlanesAgree(RuleBasedStateMachine):
             self.owner["route"][route] = transport
         return route
 
-    def new_feed(self, route: int, source: int, dice: random.Random, keyframe: bool) -> None:
+    def a_feed(self, source: int, dice: random.Random, keyframe: bool) -> Feed:
         # Not 64 to 95, which with the marker look like RTCP (RFC 5761 section 4).
         types = {number: dice.choice([0, 63, 96, 97, 127]) for number in [*TYPES, 100] if dice.random() < 0.9}
         ids = {
             dice.randrange(1, 17): dice.choice([1, 2, 3, 4, 14, 15, 255]) for _ in range(dice.randrange(6))
         }
-        self.both(lambda plane: plane.feed_route(route, Feed(source, types, ids, keyframe)))
+        delta = dice.choice([None, 0, 90_000, -3_000, 2**31, -(2**32)])
+        return Feed(source, types, ids, keyframe, delta)
+
+    def new_feed(self, route: int, source: int, dice: random.Random, keyframe: bool) -> None:
+        feed = self.a_feed(source, dice, keyframe)
+        self.both(lambda plane: plane.feed_route(route, feed))
+        if dice.random() < 0.5:
+            spatial, temporal = dice.choice([0, 1, 255]), dice.choice([0, 0, 1, 255])
+            self.both(lambda plane: plane.limit_route(route, spatial, temporal))
 
     @rule(seed=SEED, bound=MOSTLY, keyed=MOSTLY)
     def open_transport(self, seed: int, bound: bool, keyed: bool) -> None:
@@ -269,6 +295,28 @@ class PlanesAgree(RuleBasedStateMachine):
         dice = random.Random(seed)
         route = self.pick(self.owner["route"], dice, 77)
         self.new_feed(route, self.pick(self.owner["source"], dice, 77), dice, keyframe)
+
+    @rule(seed=SEED, keyframe=MOSTLY)
+    def switch(self, seed: int, keyframe: bool) -> None:
+        dice = random.Random(seed)
+        for _ in range(4):
+            route = self.pick(self.owner["route"], dice, 77)
+            source = self.fast.route_state(route).source if route in self.owner["route"] else None
+            mine = self.owner["source"].get(source)
+            others = [other for other, owner in self.owner["source"].items() if owner == mine]
+            target = dice.choice(others) if others and dice.random() < 0.9 else 0
+            feed = self.a_feed(
+                self.pick(self.owner["source"], dice, 77) if target == 0 else target, dice, keyframe
+            )
+            self.both(lambda plane, at=route, fed=feed: plane.switch_route(at, fed))
+
+    @rule(seed=SEED)
+    def limit(self, seed: int) -> None:
+        dice = random.Random(seed)
+        for _ in range(3):
+            route = self.pick(self.owner["route"], dice, 77)
+            spatial, temporal = dice.choice([0, 0, 1, 2, 255, 256]), dice.choice([0, 0, 1, 2, 255, -1])
+            self.both(lambda plane, at=route, s=spatial, t=temporal: plane.limit_route(at, s, t))
 
     @rule(seed=SEED)
     def unfeed(self, seed: int) -> None:
@@ -342,7 +390,9 @@ class PlanesAgree(RuleBasedStateMachine):
         """Several streams at once, while a row changes between their packets."""
         for other in seeds:
             self.packets(other, 5, True)
-        (self.feed, self.pause, self.bind)[seed % 3](seed, *((False,), (seed % 2 == 0,), (1,))[seed % 3])
+        (self.feed, self.pause, self.bind, self.switch)[seed % 4](
+            seed, *((False,), (seed % 8 < 4,), (1,), (True,))[seed % 4]
+        )
         for other in seeds:
             self.packets(other, 5, True)
 
@@ -481,5 +531,6 @@ def test_planes_agree(profile: SrtpProfile) -> None:
     )
     print(f"{machine.packets_seen} packets in, {machine.sent_seen} out; drops: {dict(machine.drops_seen)}")
     assert set(CODECS) <= set(TYPES.values())
-    # A machine that sends nothing compares nothing.
+    # A machine that sends nothing compares nothing, nor does one that drops no layers.
+    assert machine.drops_seen[Drop.LAYER_NOT_WANTED] > EXAMPLES
     assert machine.sent_seen > EXAMPLES * 10

@@ -312,15 +312,21 @@ static void world_clear(world_t *world) {
 
 static void feed(world_t *world, route_t *route, source_t *source) {
     dice_t *dice = &world->dice;
-    if (!route_feed(route, source, once_in(dice, 4)))
-        return;
-    memset(route->payload_types, NO_PAYLOAD_TYPE, sizeof route->payload_types);
-    memset(route->extensions, 0, sizeof route->extensions);
+    feed_t fed = {.source = source, .await_keyframe = once_in(dice, 4), .clocked = once_in(dice, 2)};
+    fed.timestamp_delta = once_in(dice, 2) ? (uint32_t)roll(dice) : 0;
+    memset(fed.payload_types, NO_PAYLOAD_TYPE, sizeof fed.payload_types);
     for (size_t at = 90; source && at < 128; at++)
         if (!once_in(dice, 8))
-            route->payload_types[at] = (uint8_t)(96 + below(dice, 32));
+            fed.payload_types[at] = (uint8_t)(96 + below(dice, 32));
     for (size_t at = 0; source && at < 8; at++)
-        route->extensions[below(dice, once_in(dice, 2) ? 16 : 256)] = (uint8_t)below(dice, once_in(dice, 2) ? 16 : 256);
+        fed.extensions[below(dice, once_in(dice, 2) ? 16 : 256)] = (uint8_t)below(dice, once_in(dice, 2) ? 16 : 256);
+    route->gate.spatial_limit = once_in(dice, 2) ? ALL_LAYERS : (uint8_t)below(dice, 4);
+    route->gate.temporal_limit = once_in(dice, 2) ? ALL_LAYERS : (uint8_t)below(dice, 4);
+    const source_t *current = route->feed.source;
+    if (current && source && current->transport == source->transport && !once_in(dice, 3))
+        route_switch(route, &fed);
+    else
+        route_feed(route, &fed);
 }
 
 /* One change of the rows, as the control side makes them under the plane's lock. */
@@ -368,6 +374,8 @@ static void change(world_t *world) {
             source->is_video = !once_in(dice, 3);
             if (!once_in(dice, 3) && transport_note_arrivals(transport))
                 source->transport_wide_id = (uint8_t)(1 + below(dice, 4));
+            source->descriptor_id = (uint8_t)below(dice, 4);
+            source->marking_id = (uint8_t)below(dice, 4);
             for (size_t type = 90; type < 128; type++)
                 source->codecs[type] = (uint8_t)below(dice, CODEC_AV1 + 1);
         }
