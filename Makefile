@@ -34,7 +34,7 @@ lint: $(VENV)/.dev $(NODE_MODULES) ## ruff, mypy, tsc and yamllint
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/tsc -p web/static/jsconfig.json
-	$(BIN)/yamllint -s docker-compose.yaml config/config.example.yaml
+	$(BIN)/yamllint -s docker-compose.yaml config/config.example.yaml deploy
 
 format: $(VENV)/.dev ## let ruff format and sort
 	$(BIN)/ruff format .

@@ -9,7 +9,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from chatter.media import AppMedia
+from sfu.plane.interface import Drop
 from signaling.rooms import Rooms
+
+# There from the start, so that the first of each is seen as an increase.
+_NO_DROPS = {reason.value: 0 for reason in Drop}
 
 
 class CallMetrics(Collector):
@@ -57,7 +61,10 @@ class CallMetrics(Collector):
             held.add_metric([what], count)
         yield held
         yield _counter(
-            "chatter_media_drops", "Datagrams and packets that went no further", "reason", server.drops()
+            "chatter_media_drops",
+            "Datagrams and packets that went no further",
+            "reason",
+            _NO_DROPS | server.drops(),
         )
         yield _counter(
             "chatter_data_messages", "Data messages by what became of them", "outcome", server.data_counts()

@@ -7,13 +7,14 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import get_args
 
 from opentelemetry import baggage, trace
 from opentelemetry.trace import SpanContext
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client import Counter as CounterMetric
 
-from chatter.monitoring.timeline import Timeline
+from chatter.monitoring.timeline import Outcome, Stage, Timeline
 from observability.tracing import SpanRecord, Tracing
 from sfu.events import Event, TransportClosed, TransportConnected
 from sfu.stats import JoinMarks
@@ -85,6 +86,11 @@ class Joins:
         self._outcomes = CounterMetric(
             "chatter_joins_finished", "Joins by how they ended", ["outcome"], registry=registry
         )
+        # There from the start, so that the first of each is seen as an increase.
+        for stage in (*get_args(Stage), "total"):
+            self._stages.labels(stage)
+        for outcome in get_args(Outcome)[1:]:
+            self._outcomes.labels(outcome)
 
     @property
     def following(self) -> tuple[Join, ...]:
