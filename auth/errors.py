@@ -21,6 +21,7 @@ REFRESH_TOKEN_INVALID = ErrorKind(401, "refresh_token_invalid", "The session has
 TOKEN_MISSING = ErrorKind(401, "token_missing", "An access token is needed")
 TOKEN_INVALID = ErrorKind(401, "token_invalid", "The access token is not valid")
 TOKEN_EXPIRED = ErrorKind(401, "token_expired", "The access token has expired")
+USERNAME_RESERVED = ErrorKind(403, "username_reserved", "The username is reserved")
 USERNAME_TAKEN = ErrorKind(409, "username_taken", "The username is taken")
 BUSY = ErrorKind(503, "busy", "Too many people are signing in")
 DATABASE_UNAVAILABLE = ErrorKind(503, "database_unavailable", "The database cannot be reached")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from aiohttp import web
 from pydantic import Field
 
@@ -20,6 +22,7 @@ from auth.errors import (
     TOKEN_EXPIRED,
     TOKEN_INVALID,
     TOKEN_MISSING,
+    USERNAME_RESERVED,
     USERNAME_TAKEN,
 )
 from auth.service import AuthService, SignedIn
@@ -27,6 +30,7 @@ from auth.tokens import AccessTokens, Identity, TokenError
 
 SERVICE = web.AppKey("auth_service", AuthService)
 TOKENS = web.AppKey("access_tokens", AccessTokens)
+RESERVED = web.AppKey("reserved_usernames", Container[str])
 IDENTITY = web.RequestKey("identity", Identity)
 
 COOKIE = "refresh_token"
@@ -76,8 +80,11 @@ ACCOUNT = Authentication(
 routes = Routes("accounts", errors=[DATABASE_UNAVAILABLE])
 
 
-def setup(app: web.Application, service: AuthService, tokens: AccessTokens) -> None:
-    """Add the routes to `app`."""
+def setup(
+    app: web.Application, service: AuthService, tokens: AccessTokens, reserved: Container[str] = ()
+) -> None:
+    """Add the routes to `app`. Nobody can register the names in `reserved`."""
+    app[RESERVED] = reserved
     app[SERVICE] = service
     app[TOKENS] = tokens
     routes.add_to(app)
@@ -86,13 +93,23 @@ def setup(app: web.Application, service: AuthService, tokens: AccessTokens) -> N
 @routes.post(
     "/auth/register",
     answer=SignedInAnswer,
-    errors=[INVALID_USERNAME, INVALID_PASSWORD, MISSING_DEVICE_ID, INVALID_DEVICE_ID, USERNAME_TAKEN, BUSY],
+    errors=[
+        INVALID_USERNAME,
+        INVALID_PASSWORD,
+        MISSING_DEVICE_ID,
+        INVALID_DEVICE_ID,
+        USERNAME_RESERVED,
+        USERNAME_TAKEN,
+        BUSY,
+    ],
 )
 async def register(request: web.Request, *, headers: DeviceHeaders, body: NewAccount) -> web.Response:
     """Make an account and sign in.
 
     Sets the cookie `refresh_token`, which scripts cannot read.
     """
+    if body.username in request.app[RESERVED]:
+        raise USERNAME_RESERVED(f'The username "{body.username}" is reserved; choose another one.')
     result = await request.app[SERVICE].register(body, headers.device_id)
     return _signed_in(request, result)
 

@@ -23,6 +23,10 @@ from auth.passwords import PasswordHasher
 from auth.service import AuthService
 from auth.tokens import AccessTokens, TokenError
 from chatter import readiness
+from chatter.admin import http as admin_http
+from chatter.admin.history import History
+from chatter.admin.live import Live
+from chatter.admin.operators import Operators
 from chatter.call_metrics import CallMetrics
 from chatter.cors import Cors
 from chatter.data import DataFolder
@@ -120,6 +124,7 @@ def create_app(settings: Settings) -> web.Application:
     setup_monitoring(app, settings, rooms)
     app[DRAIN] = Drain(rooms, settings.server.drain_timeout.total_seconds(), settings.server.drain_url)
     readiness.setup(app, app[DATABASE], app[DRAIN])
+    setup_admin(app, settings, rooms)
     app.router.add_get("/metrics", metrics.expose)
     routes.add_to(app)
     pages.setup(app, version=version())
@@ -155,7 +160,7 @@ def setup_accounts(app: web.Application, settings: Settings) -> AccessTokens:
     app.cleanup_ctx.append(database_lifetime(database, embedded=settings.is_embedded))
     app.cleanup_ctx.append(hasher_lifetime(passwords))
     service = AuthService(database, tokens, passwords, settings.auth.refresh_ttl)
-    auth_http.setup(app, service, tokens)
+    auth_http.setup(app, service, tokens, reserved=Operators(settings.admin.operators))
     return tokens
 
 
@@ -183,13 +188,22 @@ def setup_monitoring(app: web.Application, settings: Settings, rooms: Rooms) -> 
     sampler = app[SAMPLER] = Sampler(rooms, app[MEDIA], app[JOINS], wanted.interval.total_seconds())
     lag = app[LOOP_LAG] = LoopLag(registry)
     registry.register(NodeMetrics(app[MEDIA], app[DATABASE], version()))
-    if not wanted.enabled:
-        return
-    room_metrics = RoomMetrics(wanted.max_rooms, wanted.max_tracks if wanted.per_track else 0)
-    sampler.on_snapshot(room_metrics.update)
-    registry.register(room_metrics)
-    app.cleanup_ctx.append(sampler.run)
-    app.cleanup_ctx.append(lag.run)
+    if wanted.enabled:
+        room_metrics = RoomMetrics(wanted.max_rooms, wanted.max_tracks if wanted.per_track else 0)
+        sampler.on_snapshot(room_metrics.update)
+        registry.register(room_metrics)
+    if wanted.enabled or settings.admin.operators:
+        app.cleanup_ctx.append(sampler.run)
+        app.cleanup_ctx.append(lag.run)
+
+
+def setup_admin(app: web.Application, settings: Settings, rooms: Rooms) -> None:
+    """Add what operators see and do."""
+    media, lag = app[MEDIA], app[LOOP_LAG]
+    history = History(lambda: media.server.port_counters().get("sent", 0), lambda: lag.last)
+    live = Live(rooms, media, app[JOINS], history, version())
+    app[SAMPLER].on_snapshot(live.update)
+    admin_http.setup(app, Operators(settings.admin.operators), live, app[DRAIN])
 
 
 def make_tracing(settings: Settings) -> Tracing:

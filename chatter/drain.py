@@ -23,6 +23,7 @@ class Drain:
         self._seconds = seconds
         self._url = url
         self._ends: float | None = None  # of the loop's clock
+        self.started = asyncio.Event()
 
     @property
     def begun(self) -> bool:
@@ -35,6 +36,7 @@ class Drain:
         self._ends = asyncio.get_running_loop().time() + self._seconds
         draining = Draining(time.time() + self._seconds, self._url)
         self._rooms.drain(draining)
+        self.started.set()
         people = self._rooms.participant_count
         LOG.info("Draining", extra={"participants": people, "seconds": self._seconds, "url": self._url})
         return draining

@@ -58,6 +58,7 @@ ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "METRICS_PER_TRACK": ("metrics", "per_track"),
     "METRICS_MAX_TRACKS": ("metrics", "max_tracks"),
     "METRICS_MAX_ROOMS": ("metrics", "max_rooms"),
+    "ADMIN_OPERATORS": ("admin", "operators"),
     "OTEL_SERVICE_NAME": ("otel", "service_name"),
     "OTEL_EXPORTER_OTLP_ENDPOINT": ("otel", "exporter_otlp_endpoint"),
 }

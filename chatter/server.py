@@ -26,8 +26,8 @@ LOG = logging.getLogger(__name__)
 async def serve(settings: Settings) -> None:
     """Serve until told to stop. Raise StartError.
 
-    SIGTERM drains: running calls may go on for a while, and another signal ends them. SIGINT ends them at
-    once. A signal while everything is being ended ends the process.
+    SIGTERM, or an operator, drains: running calls may go on for a while, and another signal ends them. SIGINT
+    ends them at once. A signal while everything is being ended ends the process.
     """
     signals = Signals(asyncio.get_running_loop())
     listener = listen(settings.server.address)
@@ -38,10 +38,13 @@ async def serve(settings: Settings) -> None:
             await runner.setup()
             await web.SockSite(runner, listener).start()
             announce(settings, listener.getsockname()[1], runner.app[MEDIA].server.port)
-            await signals.asked.wait()
-            if signals.gently:
-                runner.app[DRAIN].begin()
-                await runner.app[DRAIN].wait(signals.hurry)
+            drain = runner.app[DRAIN]
+            await first_of(signals.asked, drain.started)
+            # From here on a signal is the second one.
+            signals.asked.set()
+            if signals.gently or drain.begun:
+                drain.begin()
+                await drain.wait(signals.hurry)
             LOG.info("Stopping")
         finally:
             signals.ending = True
@@ -69,6 +72,16 @@ def announce(settings: Settings, port: int, media_port: int) -> None:
     """Tell the operator where to go."""
     print(f"Chatter is ready: {settings.server.address.url(port)}", flush=True)
     print(f"Media: UDP port {media_port}", flush=True)
+
+
+async def first_of(*events: asyncio.Event) -> None:
+    """Wait until one of the events is set."""
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 class Signals:

@@ -299,6 +299,14 @@ class MetricsSettings(Section):
     max_rooms: int = Field(100, ge=1, le=10_000, description="1 to 10000")
 
 
+class AdminSettings(Section):
+    """Operators."""
+
+    operators: Annotated[tuple[str, ...], BeforeValidator(_comma_separated)] = Field(
+        (), description="names of accounts, several separated by commas"
+    )
+
+
 class OtelSettings(Section):
     """Traces; they are exported where there is an endpoint."""
 
@@ -322,6 +330,7 @@ class Settings(Section):
     turn: TurnSettings = Field(TurnSettings(), description="urls and secret, or none of them")
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
+    admin: AdminSettings = AdminSettings()
     otel: OtelSettings = OtelSettings()
 
     @property

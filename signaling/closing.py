@@ -17,6 +17,7 @@ CLOSE_CODES: dict[str, int] = {
     "server_draining": 4410,
     "replaced": 4411,
     "resume_unknown": 4412,
+    "removed": 4413,
 }
 
 GOODBYES = frozenset((0, 1000, 1001))
@@ -42,6 +43,7 @@ class Closing:
 TOO_SLOW = Closing("too_slow", "Your connection did not take the room's messages in time. Join again.")
 SERVER_STOPPING = Closing("server_stopping", "The server is being restarted. Join again in a moment.")
 ROOM_CLOSED = Closing("room_closed", "The room was closed. Join again to open it.")
+REMOVED = Closing("removed", "You were removed from the room.")
 REPLACED = Closing("replaced", "A newer connection of yours has taken this one's place.")
 
 

@@ -199,6 +199,16 @@ class Rooms:
             if not room:
                 self._expires[room.id] = now + self.settings.empty_grace
 
+    def remove(self, room: Room, participant_id: str, closing: Closing, now: float) -> bool:
+        """Take somebody out of a room against their will; `closing` tells them. False: nobody of that id is
+        there."""
+        participant = next((p for p in room.participants if p.id == participant_id), None)
+        if participant is None:
+            return False
+        participant.outbox.close(closing)
+        self.leave(room, participant, now)
+        return True
+
     def expire(self, now: float) -> int:
         """End what is over: the time of the detached, rooms that have long been empty, and messages that
         nobody will ask for again. Returns how many rooms were forgotten.

@@ -27,7 +27,7 @@ def kinds_in_code() -> set[ErrorKind]:
     """Every kind that is a constant of a module."""
     found = set()
     for package in (api, auth, chatter, signaling):
-        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             values = vars(importlib.import_module(module.name)).values()
             found |= {value for value in values if isinstance(value, ErrorKind)}
     return found

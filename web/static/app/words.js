@@ -94,6 +94,12 @@ export function refusal(code, guest) {
         text: "Your session has ended. Sign in again, or go on as a guest.",
         offer: ["signin", "guest"],
       };
+    case "removed":
+      return {
+        title: "You were removed from the call",
+        text: "Somebody in charge of this server has ended your part in it.",
+        offer: ["home"],
+      };
     case "bad_request":
       return {
         title: "The room could not be joined",

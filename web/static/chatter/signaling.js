@@ -47,6 +47,7 @@ export function afterClose({ closeCode, welcomed, refreshed, attempt }) {
     case 4400:
     case 4403:
     case 4411:
+    case 4413:
       return "stop";
     case 4401:
       return refreshed ? "stop" : "refresh";
