@@ -44,7 +44,7 @@ ENV PATH=/opt/chatter/bin:$PATH PYTHONUNBUFFERED=1 DATA_DIR=/data
 WORKDIR /app
 USER 10001:10001
 VOLUME /data
-EXPOSE 8080/tcp 10000/udp
+EXPOSE 8080/tcp 10000/udp 10000/tcp
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s \
     CMD ["python", "/opt/chatter/healthcheck.py"]
 ENTRYPOINT ["chatter"]

@@ -39,6 +39,7 @@ ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "MEDIA_HOST": ("media", "host"),
     "MEDIA_PORT": ("media", "port"),
     "MEDIA_ANNOUNCED_ADDRESSES": ("media", "announced_addresses"),
+    "MEDIA_TCP": ("media", "tcp"),
     "MEDIA_PLANE": ("media", "plane"),
     "MEDIA_THREADS": ("media", "threads"),
     "MEDIA_MAX_VIDEO_BITRATE": ("media", "max_video_bitrate"),

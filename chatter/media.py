@@ -80,7 +80,8 @@ class AppMedia:
         self.server.close_room(room_id)
 
     def _refusal(self, exc: OSError) -> str:
-        port = f"UDP port {self._config.port} (MEDIA_PORT, --media-port)"
+        kind = "UDP and TCP port" if self._config.tcp else "UDP port"
+        port = f"{kind} {self._config.port} (MEDIA_PORT, --media-port)"
         if exc.errno == errno.EADDRINUSE:
             return f"{port} for media is in use: stop the program that has it, or choose another port."
         host = self._config.host or "all addresses"

@@ -191,6 +191,7 @@ class MediaSettings(Section):
 
     host: str = Field("", description="an address to listen on, or empty for all")
     port: Port = Field(10000, description="a UDP port, 0 to 65535 (0: a free one)")
+    tcp: bool = Field(True, description="true or false")
     announced_addresses: Annotated[
         tuple[Annotated[str, AfterValidator(_ip_address)], ...], BeforeValidator(_comma_separated)
     ] = Field((), description="IP addresses, several separated by commas")
@@ -211,6 +212,7 @@ class MediaSettings(Section):
         return MediaConfig(
             host=self.host,
             port=self.port,
+            tcp=self.tcp,
             announced_addresses=self.announced_addresses,
             plane=self.plane,
             threads=self.threads,

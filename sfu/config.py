@@ -14,7 +14,9 @@ class MediaConfig:
     host: str = ""
     """Address to listen on; empty for all addresses, IPv6 and IPv4."""
     port: int = 10000
-    """UDP port of all media; 0 takes a free one (for tests)."""
+    """UDP port of all media, and TCP port; 0 takes a free one (for tests)."""
+    tcp: bool = True
+    """Take media over TCP, on the same port number, from clients whose network lets no UDP through."""
     plane: PlaneKind = "auto"
     """What moves packets: "fast" (compiled), "reference" (Python), or "auto": compiled where it was built."""
     threads: int = 0

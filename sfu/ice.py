@@ -17,6 +17,10 @@ PASSWORD_CHARACTERS = 24
 # A client's addresses that may send to us at once (one per network path); one more ends the oldest.
 MAX_ADDRESSES = 8
 
+# Seconds without a check on the path in use after which a check on another one is followed, nominated or not.
+# Browsers check the path in use every 2.5 s at the least.
+SILENCE = 3.0
+
 
 @dataclass(frozen=True, slots=True)
 class BindingRequest:
@@ -92,7 +96,8 @@ class IceAgent:
         """When the last verified check came; the agent's start before the first one."""
         self.first_check: float | None = None
         """When the first verified check came."""
-        self._verified: OrderedDict[Address, None] = OrderedDict()
+        self._verified: OrderedDict[Address, float] = OrderedDict()
+        """Address → when a check from it was last verified; the newest last."""
 
     @property
     def ufrags(self) -> tuple[str, ...]:
@@ -109,8 +114,13 @@ class IceAgent:
         self.ufrag = ufrag
         self.pwd = pwd
 
-    def check(self, request: BindingRequest, address: Address, now: float) -> CheckResult | Drop:
-        """Verify a check and answer it. Only then is its address worth anything."""
+    def check(
+        self, request: BindingRequest, address: Address, now: float, peer: Address | None = None
+    ) -> CheckResult | Drop:
+        """Verify a check and answer it. Only then is its address worth anything.
+
+        `peer` is how the client is seen, where `address` only stands for it (TCP).
+        """
         pwd = self._passwords.get(request.local_ufrag)
         if pwd is None:
             return Drop.STUN_UNKNOWN_USER
@@ -126,21 +136,37 @@ class IceAgent:
         if self.first_check is None:
             self.first_check = now
         known = address in self._verified
-        self._verified[address] = None
+        self._verified[address] = now
         self._verified.move_to_end(address)
         unbind = None
         if len(self._verified) > MAX_ADDRESSES:
             unbind = next(other for other in self._verified if other not in (self.selected, address))
             del self._verified[unbind]
         # The first verified pair is used at once, so that DTLS does not wait for the nomination.
-        if self.selected is None or (request.nominates and address != self.selected):
+        if self.selected is None or (
+            address != self.selected and (request.nominates or self._is_silent(self.selected, now))
+        ):
             self.selected = address
             bind: tuple[Address, ...] = (address,)
         elif not known:
             bind = (address, self.selected)
         else:
             bind = ()
-        return CheckResult(self._success(request, address), bind, unbind)
+        return CheckResult(self._success(request, peer or address), bind, unbind)
+
+    def _is_silent(self, address: Address, now: float) -> bool:
+        """Whether the client seems to be there no more.
+
+        Where its address is changed on the way (NAT), a client that does not nominate with every check would
+        otherwise never be followed.
+        """
+        return now - self._verified[address] >= SILENCE
+
+    def forget(self, address: Address) -> None:
+        """An address can be sent to no more; the newest of the others is used, if there is one."""
+        self._verified.pop(address, None)
+        if address == self.selected:
+            self.selected = next(reversed(self._verified), None)
 
     def _success(self, request: BindingRequest, address: Address) -> bytes:
         return self._sign(

@@ -131,6 +131,8 @@ class LocalParameters:
     fingerprints: tuple[tuple[str, str], ...]
     candidates: tuple[tuple[str, int], ...]
     """(IP address, UDP port) of each host candidate, the preferred one first."""
+    tcp: bool
+    """The same addresses and ports take TCP, too (RFC 6544)."""
     session_id: int
     session_version: int
     max_message_size: int

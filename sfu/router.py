@@ -125,7 +125,7 @@ class Router:
         }
         sdp = write_answer(
             transport.remote,
-            transport.local_parameters(self._network.fingerprints, candidates, self._config.max_data_message),
+            transport.local_parameters(self._network.fingerprints, candidates, self._config),
             publishes=transport.producers.keys(),
             outgoing=outgoing,
         )

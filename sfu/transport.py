@@ -58,7 +58,7 @@ class Transport:
         self,
         fingerprints: tuple[tuple[str, str], ...],
         candidates: tuple[tuple[str, int], ...],
-        max_message_size: int,
+        config: MediaConfig,
     ) -> LocalParameters:
         """For the next answer: its session version is one higher each time (RFC 8829 section 5.3.2)."""
         self._session_version += 1
@@ -69,7 +69,8 @@ class Transport:
             candidates=candidates,
             session_id=self._session_id,
             session_version=self._session_version,
-            max_message_size=max_message_size,
+            tcp=config.tcp,
+            max_message_size=config.max_data_message,
         )
 
     def expired(self, now: float, config: MediaConfig) -> str | None:

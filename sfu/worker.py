@@ -78,6 +78,8 @@ class Worker:
         self._routers: dict[str, Router] = {}
         self._by_row: dict[int, _Connection] = {}
         self._by_ufrag: dict[str, _Connection] = {}
+        self._by_path: dict[Address, _Connection] = {}
+        """Of the clients on TCP: by the address that stands for each."""
 
     # What the owner asks
 
@@ -183,6 +185,8 @@ class Worker:
         connection = self._by_row.pop(transport.row)
         for ufrag in connection.ufrags:
             del self._by_ufrag[ufrag]
+        for path in [path for path, other in self._by_path.items() if other is connection]:
+            del self._by_path[path]
         self.data.closed(transport)
         self._dtls.closed(transport)
         router = connection.router
@@ -213,9 +217,49 @@ class Worker:
         """What is to be sent now, in order."""
         return self._plane.take_datagrams()
 
-    def drop(self, reason: Drop) -> None:
+    def drop(self, reason: Drop, count: int = 1) -> None:
         """Count what the IO side had to drop."""
-        self._plane.drop(reason)
+        self._plane.drop(reason, count)
+
+    def check(self, datagram: bytes, path: Address, now: float, peer: Address | None = None) -> bytes | None:
+        """A STUN datagram came. The answer; None where there is none.
+
+        `path` is where the client is sent to from now on, and `peer` where it really is: its TCP address.
+        """
+        request = read_binding_request(datagram)
+        if not isinstance(request, BindingRequest):
+            # Only by UDP: whoever connects by TCP has to show that it belongs here.
+            answer = answer_stranger(datagram, path) if peer is None else None
+            if answer is None:
+                self._plane.drop(request)
+            return answer
+        connection = self._by_ufrag.get(request.local_ufrag)
+        if connection is None:
+            self._plane.drop(Drop.STUN_UNKNOWN_USER)
+            return None
+        result = connection.transport.ice.check(request, path, now, peer)
+        if not isinstance(result, CheckResult):
+            self._plane.drop(result)
+            return None
+        row = connection.transport.row
+        for address in result.bind:
+            self._plane.bind(row, address)
+        if result.unbind is not None:
+            self._plane.unbind(row, result.unbind)
+        if peer is not None:
+            former = self._by_path.get(path, connection)
+            if former is not connection:
+                former.transport.ice.forget(path)
+            self._by_path[path] = connection
+        self._register_ufrags(connection)
+        return result.response
+
+    def path_closed(self, path: Address) -> None:
+        """A TCP connection has ended: its client is reached by what other address it has, if any."""
+        connection = self._by_path.pop(path, None)
+        if connection is not None:
+            connection.transport.ice.forget(path)
+            self._plane.unbind(connection.transport.row, path)
 
     def _handle(self, punt: Punt, now: float) -> None:
         if punt.kind is PuntKind.STUN:
@@ -237,29 +281,10 @@ class Worker:
             connection.router.keyframe_seen(connection.transport, punt.source)
 
     def _handle_stun(self, punt: Punt, now: float) -> None:
-        request = read_binding_request(punt.data)
-        if not isinstance(request, BindingRequest):
-            answer = answer_stranger(punt.data, punt.address) if punt.address is not None else None
-            if answer is not None and punt.address is not None:
-                self._plane.send(answer, punt.address)
-            else:
-                self._plane.drop(request)
-            return
-        connection = self._by_ufrag.get(request.local_ufrag)
-        if connection is None or punt.address is None:
-            self._plane.drop(Drop.STUN_UNKNOWN_USER)
-            return
-        result = connection.transport.ice.check(request, punt.address, now)
-        if not isinstance(result, CheckResult):
-            self._plane.drop(result)
-            return
-        row = connection.transport.row
-        for address in result.bind:
-            self._plane.bind(row, address)
-        if result.unbind is not None:
-            self._plane.unbind(row, result.unbind)
-        self._register_ufrags(connection)
-        self._plane.send(result.response, punt.address)
+        assert punt.address is not None
+        answer = self.check(punt.data, punt.address, now)
+        if answer is not None:
+            self._plane.send(answer, punt.address)
 
     def _handle_unknown_ssrc(self, connection: _Connection, packet: bytes, now: float) -> None:
         if not connection.router.attribute(connection.transport, packet, now):

@@ -21,6 +21,8 @@ from sfu.wire.sdp import Attribute, Lines, MediaDescription, Origin, SessionDesc
 
 # The type preference of a host candidate (RFC 8445 section 5.1.2.2).
 _HOST_PREFERENCE = 126
+# The direction preference of a passive TCP candidate (RFC 6544 section 4.2).
+_PASSIVE = 4
 # rtcp-mux leaves component 1 alone (RFC 8445 section 5.1.2.1).
 _COMPONENT = 1
 # RFC 8830 section 2: what an msid may not contain is written as -.
@@ -108,7 +110,7 @@ def _accepted(
     if outgoing is not None:
         attributes.append(Attribute("ssrc", f"{outgoing.ssrc} cname:{outgoing.cname}"))
     if tagged:
-        attributes.extend(candidate_attributes(local.candidates))
+        attributes.extend(candidate_attributes(local.candidates, tcp=local.tcp))
     return MediaDescription(
         line.kind, port, line.protocol, payload_types, lines=connection, attributes=tuple(attributes)
     )
@@ -123,7 +125,7 @@ def _data(line: DataLine, local: LocalParameters, tagged: bool) -> MediaDescript
         Attribute("max-message-size", str(local.max_message_size)),
     ]
     if tagged:
-        attributes.extend(candidate_attributes(local.candidates))
+        attributes.extend(candidate_attributes(local.candidates, tcp=local.tcp))
     return MediaDescription(
         "application",
         port,
@@ -160,15 +162,21 @@ def _default_candidate(local: LocalParameters) -> tuple[Lines, int]:
     return (("c", f"IN IP{ipaddress.ip_address(address).version} {address}"),), port
 
 
-def candidate_attributes(candidates: tuple[tuple[str, int], ...]) -> Iterator[Attribute]:
-    """Return the a=candidate lines of host candidates, the preferred one first (RFC 8839 section 5.1)."""
+def candidate_attributes(candidates: tuple[tuple[str, int], ...], *, tcp: bool) -> Iterator[Attribute]:
+    """Return the a=candidate lines of host candidates, the preferred one first (RFC 8839 section 5.1).
+
+    With `tcp` passive TCP candidates follow (RFC 6544 section 4.5), with lower priorities.
+    """
     # Candidates of one address and protocol share a foundation (RFC 8445 section 5.1.1.3).
-    foundations: dict[str, int] = {}
-    for index, (address, port) in enumerate(candidates):
-        foundation = foundations.setdefault(address, len(foundations) + 1)
-        # Highest for the first one (RFC 8445 section 5.1.2.1).
-        priority = _HOST_PREFERENCE << 24 | (65535 - index) << 8 | (256 - _COMPONENT)
-        yield Attribute("candidate", f"{foundation} {_COMPONENT} udp {priority} {address} {port} typ host")
+    foundations: dict[tuple[str, str], int] = {}
+    for protocol in ("udp", "tcp") if tcp else ("udp",):
+        for index, (address, port) in enumerate(candidates):
+            foundation = foundations.setdefault((protocol, address), len(foundations) + 1)
+            # Highest for the first one (RFC 8445 section 5.1.2.1, RFC 6544 section 4.2).
+            local_preference = 65535 - index if protocol == "udp" else _PASSIVE << 13 | 8191 - index
+            priority = _HOST_PREFERENCE << 24 | local_preference << 8 | (256 - _COMPONENT)
+            value = f"{foundation} {_COMPONENT} {protocol} {priority} {address} {port} typ host"
+            yield Attribute("candidate", value if protocol == "udp" else f"{value} tcptype passive")
     yield Attribute("end-of-candidates")
 
 

@@ -15,13 +15,15 @@ from sfu.config import MediaConfig
 from sfu.data import SendOutcome
 from sfu.events import Event
 from sfu.identifiers import Identifiers
+from sfu.net import tcp
 from sfu.net.addresses import host_candidates, interface_addresses
 from sfu.net.dtls import Certificate, DtlsEndpoint
 from sfu.net.port import MediaPort, NativePort, PythonPort
 from sfu.net.sctp import DataAssociation
+from sfu.net.tcp import TcpListener
 from sfu.offer import Answer, Offer
 from sfu.plane import create_plane
-from sfu.plane.interface import Drop, SrtpKeys
+from sfu.plane.interface import Address, Drop, Plane, SrtpKeys
 from sfu.plane.reference import ReferencePlane
 from sfu.stats import JoinMarks, RoomStats
 from sfu.transport import Transport
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
 # The grain of everything that is timed: keyframe retries, reports, consent.
 TICK = 0.1
+
+# Tries to find a number that is free for UDP and TCP, where any will do.
+PORT_ATTEMPTS = 8
 
 # How long a DTLS goodbye may take.
 STOP_TIMEOUT = 2.0
@@ -46,7 +51,14 @@ class MediaServer:
     @classmethod
     async def start(cls, config: MediaConfig) -> MediaServer:
         """Open the port and serve. Raises OSError where the port cannot be had."""
-        return cls(config)
+        server = cls(config)
+        if server._tcp is not None:
+            try:
+                await server._tcp.start()
+            except OSError:
+                await server.close()
+                raise
+        return server
 
     def __init__(self, config: MediaConfig) -> None:
         self._config = config
@@ -65,18 +77,43 @@ class MediaServer:
             identifiers=Identifiers(random.SystemRandom()),
             emit=self._emit,
         )
-        self._port: MediaPort
-        if isinstance(plane, ReferencePlane):
-            self._port = PythonPort(self._worker, config.host, config.port)
-        else:
-            self._port = NativePort(
-                self._worker, cast("FastPlane", plane), config.host, config.port, _threads(config)
-            )
+        self._tcp: TcpListener | None = None
+        self._port = self._open(plane)
         self._timer = self._loop.call_later(TICK, self._tick)
+
+    def _open(self, plane: Plane) -> MediaPort:
+        """Open the ports, TCP first: of the free numbers for UDP some are taken for TCP."""
+        config = self._config
+        for attempt in range(PORT_ATTEMPTS):
+            sock = tcp.bind(config.host, config.port) if config.tcp else None
+            number = sock.getsockname()[1] if sock is not None else config.port
+            try:
+                if isinstance(plane, ReferencePlane):
+                    port: MediaPort = PythonPort(self._worker, config.host, number)
+                else:
+                    port = NativePort(
+                        self._worker, cast("FastPlane", plane), config.host, number, _threads(config)
+                    )
+            except OSError:
+                if sock is not None:
+                    sock.close()
+                if config.port or attempt + 1 == PORT_ATTEMPTS:
+                    raise
+                continue
+            if sock is not None:
+                self._tcp = TcpListener(
+                    _TcpOwner(self._worker, self._loop, self._flush),
+                    sock,
+                    config.host,
+                    max_connections=config.max_transports,
+                    idle_timeout=config.consent_timeout,
+                )
+            return port
+        raise AssertionError("the last attempt returns or raises")
 
     @property
     def port(self) -> int:
-        """The UDP port of all media."""
+        """The UDP port of all media, and its TCP port."""
         return self._port.number
 
     # What the owner asks
@@ -148,6 +185,7 @@ class MediaServer:
             **self._worker.sizes(),
             "dtls_endpoints": len(self._endpoints),
             "data_associations": len(self._associations),
+            **(self._tcp.sizes() if self._tcp is not None else {}),
             "dtls_endings": len(self._stopping),
         }
 
@@ -161,6 +199,8 @@ class MediaServer:
                 task.cancel()
         self._timer.cancel()
         self._flush()
+        if self._tcp is not None:
+            self._tcp.close()
         self._port.close()
 
     # What the worker asks (worker.DtlsSide)
@@ -238,6 +278,8 @@ class MediaServer:
     def _tick(self) -> None:
         self._timer = self._loop.call_later(TICK, self._tick)
         self._worker.tick(self._loop.time())
+        if self._tcp is not None:
+            self._tcp.sweep(self._loop.time())
         self._flush()
 
     def _flush(self) -> None:
@@ -265,6 +307,27 @@ class MediaServer:
         )
         for listener in self._listeners:
             listener(event)
+
+
+class _TcpOwner:
+    """What TCP connections ask of the worker, at the time at which they do."""
+
+    def __init__(self, worker: Worker, loop: asyncio.AbstractEventLoop, flush: Callable[[], None]) -> None:
+        self._worker = worker
+        self._loop = loop
+        self._flush = flush
+
+    def check(self, datagram: bytes, path: Address, peer: Address) -> bytes | None:
+        try:
+            return self._worker.check(datagram, path, self._loop.time(), peer)
+        finally:
+            self._flush()
+
+    def path_closed(self, path: Address) -> None:
+        self._worker.path_closed(path)
+
+    def drop(self, reason: Drop, count: int = 1) -> None:
+        self._worker.drop(reason, count)
 
 
 def _threads(config: MediaConfig) -> int:

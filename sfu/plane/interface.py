@@ -49,6 +49,10 @@ class Drop(enum.StrEnum):
     STUN_INTEGRITY = "stun_integrity"
     STUN_UNEXPECTED = "stun_unexpected"
     DTLS_QUEUE_FULL = "dtls_queue_full"
+    TCP_REFUSED = "tcp_refused"
+    """A TCP connection beyond the bounds of net/tcp.py."""
+    TCP_MALFORMED = "tcp_malformed"
+    """A TCP connection that was ended: what came was no frame of RFC 4571, or before a verified check."""
     MALFORMED_SCTP = "malformed_sctp"
     """A packet of a data channel's association that was refused, or one channel or stream too many."""
     # A packet on one route; the first of these that applies, in this order.

@@ -141,14 +141,24 @@ async def test_a_websocket_is_known_by_its_token(client, target, user):
     assert identify(request) == user
 
 
-async def test_a_media_port_in_use_is_one_sentence(make_settings):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+@pytest.mark.parametrize(
+    ("kind", "tcp", "named"),
+    [
+        (socket.SOCK_DGRAM, True, "UDP and TCP port"),
+        (socket.SOCK_STREAM, True, "UDP and TCP port"),
+        (socket.SOCK_DGRAM, False, "UDP port"),
+    ],
+)
+async def test_a_media_port_in_use_is_one_sentence(make_settings, kind, tcp, named):
+    with socket.socket(socket.AF_INET, kind) as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-        app = create_app(make_settings(media={"host": "127.0.0.1", "port": port}))
+        if kind is socket.SOCK_STREAM:
+            taken.listen()
+        app = create_app(make_settings(media={"host": "127.0.0.1", "port": port, "tcp": tcp}))
         runner = web.AppRunner(app)
         with pytest.raises(
-            StartError, match=rf"UDP port {port} \(MEDIA_PORT, --media-port\) for media is in use"
+            StartError, match=rf"{named} {port} \(MEDIA_PORT, --media-port\) for media is in use"
         ):
             await runner.setup()
         await runner.cleanup()

@@ -74,8 +74,12 @@ def test_the_ports_are_the_defaults() -> None:
     settings = Settings()
     http, media = settings.server.address.port, settings.media.port
     # The media port is the same inside and outside: clients are told the one inside.
-    assert SERVICES["chatter"]["ports"] == [f"127.0.0.1:{http}:{http}", f"127.0.0.1:{media}:{media}/udp"]
-    assert instructions("EXPOSE") == [f"{http}/tcp {media}/udp"]
+    assert SERVICES["chatter"]["ports"] == [
+        f"127.0.0.1:{http}:{http}",
+        f"127.0.0.1:{media}:{media}/udp",
+        f"127.0.0.1:{media}:{media}/tcp",
+    ]
+    assert instructions("EXPOSE") == [f"{http}/tcp {media}/udp {media}/tcp"]
 
 
 def test_what_is_announced_reaches_the_container() -> None:

@@ -29,6 +29,7 @@ LOCAL = LocalParameters(
     candidates=(("192.0.2.1", 10000), ("2001:db8::1", 10000), ("192.0.2.1", 10001)),
     session_id=4_711,
     session_version=3,
+    tcp=False,
     max_message_size=65_536,
 )
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from sfu.ice import (
     MAX_ADDRESSES,
+    SILENCE,
     BindingRequest,
     CheckResult,
     IceAgent,
@@ -181,3 +182,40 @@ def test_nobody_else_is_answered(data):
 def test_no_stranger_is_sent_more_than_it_sent(data):
     answer = answer_stranger(data, HOME)
     assert answer is None or len(answer) <= len(data)
+
+
+def test_a_client_whose_address_changed_on_the_way_is_followed_without_a_nomination(agent):
+    check(agent, HOME, 0.0, nominate=True)
+    # Somewhere else a second path is tried, while this one is in use.
+    assert check(agent, ROAD, SILENCE - 0.1).bind == (ROAD, HOME)
+    assert check(agent, ROAD, SILENCE).bind == (ROAD,)
+    assert agent.selected == ROAD
+    # What was left is no rival, unless the new path goes silent in turn.
+    assert check(agent, HOME, SILENCE + 1.0).bind == ()
+    assert agent.selected == ROAD
+
+
+def test_a_nominated_change_is_followed_at_once(agent):
+    check(agent, HOME, 0.0, nominate=True)
+    assert check(agent, ROAD, 0.1, nominate=True).bind == (ROAD,)
+    assert agent.selected == ROAD
+
+
+def test_who_only_stands_for_a_client_is_bound_and_the_client_is_told_its_own_address(agent):
+    request = read_binding_request(check_bytes())
+    result = agent.check(request, ("127.0.0.1", 4000), 0.0, ROAD)
+    assert result.bind == (("127.0.0.1", 4000),)
+    assert stun.parse_message(result.response).attributes["XOR-MAPPED-ADDRESS"] == ROAD
+
+
+def test_a_path_that_ended_is_left_for_the_newest_other(agent):
+    for at, address in enumerate((HOME, ROAD, ("203.0.113.1", 1))):
+        check(agent, address, at, nominate=address == HOME)
+    agent.forget(("203.0.113.1", 1))
+    assert agent.selected == HOME
+    agent.forget(HOME)
+    assert agent.selected == ROAD
+    agent.forget(ROAD)
+    agent.forget(ROAD)
+    assert agent.selected is None
+    assert check(agent, HOME, 5.0).bind == (HOME,)

@@ -103,6 +103,7 @@ LOCAL = LocalParameters(
     candidates=(("127.0.0.1", 10000), ("::1", 10000)),
     session_id=4_711,
     session_version=1,
+    tcp=False,
     max_message_size=65_536,
 )
 

@@ -232,7 +232,10 @@ class Client:
 
     # ICE and DTLS
 
-    def check(self, *, pwd=None, nominate=True):
+    def check(self, **how):
+        self.datagram(self.check_datagram(**how))
+
+    def check_datagram(self, *, pwd=None, nominate=True):
         ufrag = re.search(r"a=ice-ufrag:(\S+)", self.answer.sdp).group(1)
         pwd = pwd or re.search(r"a=ice-pwd:(\S+)", self.answer.sdp).group(1)
         message = stun.Message(
@@ -243,7 +246,7 @@ class Client:
         if nominate:
             message.attributes["USE-CANDIDATE"] = None
         message.add_message_integrity(pwd.encode())
-        self.datagram(bytes(message))
+        return bytes(message)
 
     def handshake(self):
         """What DTLS comes to: keys on both sides."""
