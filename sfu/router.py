@@ -11,7 +11,17 @@ from sfu.errors import MediaError
 from sfu.events import Event, TrackPublished, TrackUnpublished, TransportClosed, TransportConnected
 from sfu.ice import IceAgent
 from sfu.identifiers import Identifiers
-from sfu.negotiation import assign_sources, compatible_payload_types, extension_map, read_offer, write_answer
+from sfu.negotiation import (
+    ABS_SEND_TIME,
+    TRANSPORT_WIDE,
+    assign_sources,
+    compatible_payload_types,
+    extension_map,
+    read_offer,
+    received_extension,
+    sent_extension,
+    write_answer,
+)
 from sfu.offer import Answer, Offer
 from sfu.parameters import MediaLine, Outgoing, RemoteParameters, Source
 from sfu.plane.interface import Feed, Plane, RouteRow, SourceRow
@@ -110,7 +120,7 @@ class Router:
                 ssrc=self._ids.ssrc(),
                 now=now,
             )
-            self._plane.open_transport(transport.row)
+            self._plane.open_transport(transport.row, transport.ssrc)
             self.transports[participant_id] = transport
             self._network.opened(self, transport)
         elif transport.remote.ice_ufrag != remote.ice_ufrag:
@@ -170,6 +180,8 @@ class Router:
                     first_sequence_number=self._ids.first_sequence_number(),
                     mid=line.mid,
                     mid_extension=mid_extension(line),
+                    transport_wide_extension=received_extension(line.extensions, TRANSPORT_WIDE),
+                    abs_send_time_extension=received_extension(line.extensions, ABS_SEND_TIME),
                 )
             )
         consumer.line = line
@@ -317,6 +329,7 @@ class Router:
                 payload_type: codec.name for payload_type, codec in producer.codecs_by_payload_type().items()
             },
             is_video=producer.kind == "video",
+            transport_wide_extension=sent_extension(producer.line.extensions, TRANSPORT_WIDE),
         )
         self._plane.add_source(row)
         stream = Stream(row)

@@ -338,6 +338,7 @@ class Worker:
 
     def tick(self, now: float) -> None:
         """Do what is due: expiry, reports, repeated keyframe requests. To be called every 100 ms or so."""
+        self._plane.tick(now)
         for router in list(self._routers.values()):
             for transport in list(router.transports.values()):
                 reason = transport.expired(now, self._config)

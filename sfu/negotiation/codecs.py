@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sfu.parameters import Codec, Kind
 from sfu.wire.sdp import Attribute, MediaDescription, error_at, number
@@ -18,8 +19,11 @@ _FORWARDED: dict[Kind, dict[str, tuple[str, int, int]]] = {
     "video": {name.lower(): (name, 90_000, 1) for name in ("VP8", "H264", "VP9", "AV1")},
 }
 
-# What the server acts on when it receives it and sends itself.
-_FEEDBACK = ("nack pli", "ccm fir", "goog-remb")
+# What the server acts on when it receives it and sends itself. Transport-wide feedback takes a header
+# extension, without which it is not answered.
+TRANSPORT_FEEDBACK = "transport-cc"
+REMB = "goog-remb"
+_FEEDBACK = ("nack pli", "ccm fir", REMB, TRANSPORT_FEEDBACK)
 
 # Stands for the * of a=rtcp-fb:* (RFC 4585 section 4.2).
 _EVERY = -1
@@ -106,6 +110,11 @@ def read_codecs(media: MediaDescription, kind: Kind, preferred: Sequence[str]) -
     order = [name.lower() for name in preferred]
     accepted = [codec for codec in offered.values() if codec.name.lower() in order]
     return tuple(sorted(accepted, key=lambda codec: order.index(codec.name.lower())))
+
+
+def without_feedback(codecs: Sequence[Codec], value: str) -> tuple[Codec, ...]:
+    """The codecs, none of which accepts this rtcp-fb value."""
+    return tuple(replace(codec, feedback=tuple(f for f in codec.feedback if f != value)) for codec in codecs)
 
 
 def codec_attributes(codec: Codec) -> list[Attribute]:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from sfu.negotiation.codecs import REMB, TRANSPORT_FEEDBACK
 from sfu.parameters import Direction, HeaderExtension
 from sfu.wire.sdp import Attribute, MediaDescription, number
 
 MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 RTP_STREAM_ID = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
 REPAIRED_RTP_STREAM_ID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
+TRANSPORT_WIDE = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 
 # They name a stream of one transport, so they mean nothing on another one.
 _OF_ONE_TRANSPORT = frozenset({MID, RTP_STREAM_ID, REPAIRED_RTP_STREAM_ID})
 
-# What a subscriber understands as the publisher wrote it. Transport-wide sequence numbers and abs-send-time
-# belong to one hop, and nobody here reads them yet.
+# They belong to one hop: the server reads them, and writes its own.
+_OF_ONE_HOP = frozenset({TRANSPORT_WIDE, ABS_SEND_TIME})
+
+# What a subscriber understands as the publisher wrote it.
 _FORWARDED = frozenset(
     {
         "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
@@ -67,12 +72,13 @@ class BundledIds:
 
 
 def read_extensions(
-    media: MediaDescription, ids: BundledIds, *, mixed: bool, with_rids: bool
+    media: MediaDescription, ids: BundledIds, *, mixed: bool, with_rids: bool, feedback: Collection[str]
 ) -> tuple[HeaderExtension, ...]:
     """Return the extensions of an m-line that the server accepts.
 
     `mixed`: two-byte headers are allowed (a=extmap-allow-mixed). `with_rids`: the client sends streams
-    that it names with rids. Raises SdpError for a malformed a=extmap or an id that is none.
+    that it names with rids. `feedback`: the rtcp-fb values of the line's codecs. Raises SdpError for a
+    malformed a=extmap or an id that is none.
     """
     accepted: list[HeaderExtension] = []
     seen: set[int] = set()
@@ -89,12 +95,26 @@ def read_extensions(
         useful = (
             extension.uri == MID
             or extension.uri in _FORWARDED
+            or (extension.uri == TRANSPORT_WIDE and TRANSPORT_FEEDBACK in feedback)
+            or (extension.uri == ABS_SEND_TIME and REMB in feedback)
             or (with_rids and extension.uri in (RTP_STREAM_ID, REPAIRED_RTP_STREAM_ID))
         )
         fits = extension.id in _ONE_BYTE_IDS or mixed
         if useful and fits and extension.direction != "inactive":
             accepted.append(extension)
-    return tuple(accepted)
+    # With feedback about each packet nobody makes a REMB of send times.
+    numbered = any(extension.uri == TRANSPORT_WIDE for extension in accepted)
+    return tuple(e for e in accepted if not (numbered and e.uri == ABS_SEND_TIME))
+
+
+def sent_extension(extensions: Sequence[HeaderExtension], uri: str) -> int:
+    """The id under which the client sends an extension, 0 where it does not."""
+    return next((e.id for e in extensions if e.uri == uri and e.direction in ("sendrecv", "sendonly")), 0)
+
+
+def received_extension(extensions: Sequence[HeaderExtension], uri: str) -> int:
+    """The id under which the client takes an extension, 0 where it does not."""
+    return next((e.id for e in extensions if e.uri == uri and e.direction in ("sendrecv", "recvonly")), 0)
 
 
 def extension_map(
@@ -111,6 +131,7 @@ def extension_map(
         if extension.direction in ("sendrecv", "sendonly")
         and extension.uri in subscriber
         and extension.uri not in _OF_ONE_TRANSPORT
+        and extension.uri not in _OF_ONE_HOP
     }
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from sfu.config import MediaConfig
 from sfu.errors import NegotiationError
-from sfu.negotiation.codecs import read_codecs
-from sfu.negotiation.extensions import BundledIds, read_extensions
+from sfu.negotiation.codecs import TRANSPORT_FEEDBACK, read_codecs, without_feedback
+from sfu.negotiation.extensions import TRANSPORT_WIDE, BundledIds, read_extensions
 from sfu.negotiation.sources import assign_sources
 from sfu.negotiation.streams import read_streams
 from sfu.parameters import DataLine, Direction, Kind, MediaLine, OtherLine, RemoteParameters, Source
@@ -194,12 +194,16 @@ def _read_line(
     streams = read_streams(description) if sends else None
     mixed = any(first(a, "extmap-allow-mixed") for a in (session.attributes, description.attributes))
     rids = streams.rids if streams else ()
+    feedback = {value for codec in codecs for value in codec.feedback}
+    extensions = read_extensions(description, ids, mixed=mixed, with_rids=bool(rids), feedback=feedback)
+    if not any(extension.uri == TRANSPORT_WIDE for extension in extensions):
+        codecs = without_feedback(codecs, TRANSPORT_FEEDBACK)
     return MediaLine(
         index=section.index,
         mid=section.mid,
         kind=kind,
         codecs=codecs,
-        extensions=read_extensions(description, ids, mixed=mixed, with_rids=bool(rids)),
+        extensions=extensions,
         sends=sends,
         receives=direction in ("sendrecv", "recvonly"),
         ssrcs=streams.ssrcs if streams else (),

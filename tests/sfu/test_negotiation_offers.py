@@ -124,7 +124,9 @@ def test_details_of_a_real_line() -> None:
     assert line.track_name == track[1]
     assert line.rtcp_rsize
     assert line.extmap_allow_mixed
-    assert line.codecs[0] == Codec("VP8", 96, 90_000, feedback=("nack pli", "ccm fir", "goog-remb"))
+    assert line.codecs[0] == Codec(
+        "VP8", 96, 90_000, feedback=("nack pli", "ccm fir", "goog-remb", "transport-cc")
+    )
     assert line.codecs[1].parameters == (
         ("level-asymmetry-allowed", "1"),
         ("packetization-mode", "1"),
@@ -133,6 +135,7 @@ def test_details_of_a_real_line() -> None:
     assert {extension.uri: extension.id for extension in line.extensions} == {
         MID: 4,
         ORIENTATION: 13,
+        TRANSPORT_CC: 3,
         PLAYOUT_DELAY: 5,
         CONTENT_TYPE: 6,
         TIMING: 7,
@@ -140,7 +143,14 @@ def test_details_of_a_real_line() -> None:
     }
     audio = read("chromium-sendrecv").media[0]
     assert audio.codecs == (
-        Codec("opus", 111, 48_000, 2, parameters=(("minptime", "10"), ("useinbandfec", "1"))),
+        Codec(
+            "opus",
+            111,
+            48_000,
+            2,
+            parameters=(("minptime", "10"), ("useinbandfec", "1")),
+            feedback=("transport-cc",),
+        ),
     )
     assert {extension.uri for extension in audio.extensions} == {MID, AUDIO_LEVEL}
 

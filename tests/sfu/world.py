@@ -14,15 +14,19 @@ from sfu.config import MediaConfig
 from sfu.data import SendOutcome
 from sfu.events import Event
 from sfu.identifiers import Identifiers
+from sfu.negotiation import ABS_SEND_TIME, TRANSPORT_WIDE
 from sfu.offer import Answer, Offer
 from sfu.plane import PlaneKind, create_plane
 from sfu.plane.interface import Address, SrtpKeys, SrtpProfile
+from sfu.streams.arrivals import Arrivals
 from sfu.wire import rtcp, rtp, sdp
 from sfu.worker import Worker
 from tests.sfu.link import Link
 
 SERVER = (("192.0.2.200", 10000),)
 MID_ID = 4
+WIDE_ID = 5
+TIME_ID = 6
 
 OPUS = ("111 opus/48000/2",)
 VP8 = ("96 VP8/90000",)
@@ -43,6 +47,8 @@ class Line:
     direction: str
     ssrc: int | None = None
     codecs: tuple[str, ...] | None = None
+    feedback: tuple[str, ...] = ()
+    """rtcp-fb values; "transport-cc" and "goog-remb" come with the header extension that each needs."""
 
     def __str__(self) -> str:
         codecs = self.codecs or CODECS[self.kind]
@@ -55,7 +61,12 @@ class Line:
             "a=rtcp-mux",
             f"a=extmap:{MID_ID} urn:ietf:params:rtp-hdrext:sdes:mid",
             *(f"a=rtpmap:{codec}" for codec in codecs),
+            *(f"a=rtcp-fb:* {value}" for value in self.feedback),
         ]
+        if "transport-cc" in self.feedback:
+            lines.append(f"a=extmap:{WIDE_ID} {TRANSPORT_WIDE}")
+        if "goog-remb" in self.feedback:
+            lines.append(f"a=extmap:{TIME_ID} {ABS_SEND_TIME}")
         if self.ssrc is not None:
             lines.append(f"a=ssrc:{self.ssrc} cname:them")
         return "\r\n".join(lines)
@@ -162,6 +173,8 @@ class World:
             until = self.now + step
             self.travel(until)
             self.now = until
+            for client in list(self.clients.values()):
+                client.tell_arrivals()
             self.worker.tick(self.now)
             self.pump()
 
@@ -199,6 +212,7 @@ class Client:
     send_session: pylibsrtp.Session | None = None
     receive_session: pylibsrtp.Session | None = None
     sequence_number: dict[int, int] = field(default_factory=dict)
+    arrivals: Arrivals = field(default_factory=Arrivals)
     uplink: Link = field(default_factory=Link)
     """To the server. A perfect one, as at first, delivers within the call."""
     downlink: Link = field(default_factory=Link)
@@ -282,11 +296,16 @@ class Client:
     def send(self, ssrc, payload, **header):
         self.datagram(self.protected(ssrc, payload, **header))
 
-    def protected(self, ssrc, payload, *, payload_type=96, timestamp=0, mid=None, sequence_number=None):
+    def protected(
+        self, ssrc, payload, *, payload_type=96, timestamp=0, mid=None, sequence_number=None, number=None
+    ):
         if sequence_number is None:
             sequence_number = self.sequence_number.get(ssrc, 1000)
         self.sequence_number[ssrc] = (sequence_number + 1) & 0xFFFF
-        block = rtp.build_extension_block([(MID_ID, mid.encode())]) if mid else b""
+        elements = [(MID_ID, mid.encode())] if mid else []
+        if number is not None:
+            elements.append((WIDE_ID, struct.pack("!H", number & 0xFFFF)))
+        block = rtp.build_extension_block(elements)
         header = rtp.FIXED_HEADER.pack(
             0x80 | (rtp.EXTENSION_BIT if block else 0), payload_type, sequence_number, timestamp, ssrc
         )
@@ -304,6 +323,9 @@ class Client:
             packet = self.receive_session.unprotect(data)
             _, second, sequence_number, timestamp, ssrc = rtp.FIXED_HEADER.unpack_from(packet)
             mid = rtp.find_extension(packet, MID_ID)
+            number = rtp.find_extension(packet, WIDE_ID)
+            if number is not None:
+                self.arrivals.receive(int.from_bytes(number, "big"), ssrc, self.world.now)
             self.rtp.append(
                 Received(
                     ssrc,
@@ -314,6 +336,12 @@ class Client:
                     packet[rtp.payload_offset(packet)[1] :],
                 )
             )
+
+    def tell_arrivals(self):
+        """Send the transport-wide feedback that is due, as browsers do."""
+        if self.arrivals.due(self.world.now):
+            for message in self.arrivals.take(1, self.world.now):
+                self.datagram(self.send_session.protect_rtcp(message))
 
     def taken_rtcp(self, kind):
         found = [packet for packet in self.rtcp if isinstance(packet, kind)]
