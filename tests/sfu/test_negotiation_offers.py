@@ -152,7 +152,7 @@ def test_details_of_a_real_line() -> None:
             feedback=("transport-cc",),
         ),
     )
-    assert {extension.uri for extension in audio.extensions} == {MID, AUDIO_LEVEL}
+    assert {extension.uri for extension in audio.extensions} == {MID, AUDIO_LEVEL, TRANSPORT_CC}
 
 
 def test_stream_ids_only_where_rids_are_sent() -> None:
