@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from aiohttp import web
 from pydantic import BaseModel, TypeAdapter
 
 from api.errors import (
     BODY_TOO_LARGE,
-    BODY_TOO_SLOW,
     INVALID_BODY,
     INVALID_JSON,
     INVALID_REQUEST,
@@ -26,9 +24,6 @@ H = TypeVar("H", bound=Callable[..., Awaitable[Any]])
 
 # Bytes of a body, where a route does not say otherwise.
 MAX_BODY_BYTES = 16 * 1024
-
-# Seconds that a body may take; all of them are small.
-BODY_LIMIT = 10.0
 
 JSON = "application/json"
 
@@ -74,7 +69,7 @@ class Operation:
         if self.models:
             kinds[INVALID_REQUEST.code] = INVALID_REQUEST
         if "body" in self.models:
-            common = (INVALID_JSON, INVALID_BODY, BODY_TOO_SLOW, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE)
+            common = (INVALID_JSON, INVALID_BODY, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE)
             kinds |= {kind.code: kind for kind in common}
         return sorted(kinds.values(), key=lambda kind: (kind.status, kind.code))
 
@@ -109,14 +104,7 @@ class Operation:
             raise too_large
         if not is_json and (self.default_body is None or request.body_exists):
             raise UNSUPPORTED_MEDIA_TYPE(f'The body must be "{JSON}", not "{request.content_type}".')
-        try:
-            async with asyncio.timeout(BODY_LIMIT):
-                raw = await request.read()
-        except TimeoutError:
-            # What comes of it later must not be read as the next request.
-            raise BODY_TOO_SLOW(
-                f"The body must come within {BODY_LIMIT:g} s.", {"Connection": "close"}
-            ) from None
+        raw = await request.read()
         if len(raw) > self.max_body:
             raise too_large
         if self.default_body is not None and not raw.strip():
@@ -204,10 +192,8 @@ class Routes:
         def declare(handler: H) -> H:
             models, default_body = _parameters(handler, authentication)
             returned = get_type_hints(handler)["return"]
-            if isinstance(returned, type) and issubclass(returned, web.StreamResponse):
+            if returned is type(None) or _is_response(returned):
                 returned = answer
-            if returned is type(None):
-                returned = None
             self.operations.append(
                 Operation(
                     method=method,
@@ -237,6 +223,13 @@ class Routes:
             else:
                 app.router.add_route(operation.method, operation.path, operation.serve)
         app[OPERATIONS] = [*app.get(OPERATIONS, []), *self.operations]
+
+
+def _is_response(returned: Any) -> bool:
+    return any(
+        isinstance(option, type) and issubclass(option, web.StreamResponse)
+        for option in (returned, *get_args(returned))
+    )
 
 
 def _parameters(

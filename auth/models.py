@@ -67,7 +67,7 @@ class User(Base):
 
 
 class RefreshToken(Base):
-    """A session of a user on a device: the hash of the one refresh token that renews it."""
+    """A session of a user on a device, and the hashes of the refresh tokens that renew it."""
 
     __tablename__ = "refresh_tokens"
 
@@ -79,8 +79,20 @@ class RefreshToken(Base):
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime(timezone=True), server_default=func.now())
     # Rows from before the column have none.
     device_id: Mapped[str | None] = mapped_column(String(128))
+    # From here on: rows from before the columns have none until they are renewed.
+    family_hash: Mapped[str | None] = mapped_column(Text)
+    # The token that token_hash took the place of, and when; the key makes the one of the other.
+    previous_hash: Mapped[str | None] = mapped_column(Text)
+    rotated_at: Mapped[datetime | None] = mapped_column(UtcDateTime(timezone=True))
+    successor_key: Mapped[bytes | None] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime | None] = mapped_column(UtcDateTime(timezone=True))
+    user_agent: Mapped[str | None] = mapped_column(String(256))
+    address: Mapped[str | None] = mapped_column(String(64))
 
 
 Index("ix_users_username", func.lower(User.username), unique=True)
 Index("ix_refresh_tokens_token_hash", RefreshToken.token_hash, unique=True)
 Index("ix_refresh_tokens_user_id_device_id", RefreshToken.user_id, RefreshToken.device_id, unique=True)
+Index("ix_refresh_tokens_family_hash", RefreshToken.family_hash, unique=True)
+Index("ix_refresh_tokens_previous_hash", RefreshToken.previous_hash)
+Index("ix_refresh_tokens_expires_at", RefreshToken.expires_at)

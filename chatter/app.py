@@ -6,21 +6,24 @@ import asyncio
 import importlib.metadata
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Literal
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
 from api import openapi
+from api.address import PROXIES, TrustedProxies
 from api.errors import error_middleware
 from api.models import Answer
 from api.routes import OPERATIONS, Routes
 from auth import http as auth_http
-from auth.database import Database
+from auth.database import Database, DatabaseUnavailableError
 from auth.errors import database_middleware
+from auth.limits import AccountLimits, Limits
 from auth.passwords import PasswordHasher
 from auth.service import AuthService
+from auth.sessions import Sessions
 from auth.tokens import AccessTokens, TokenError
 from chatter import readiness
 from chatter.admin import http as admin_http
@@ -50,10 +53,14 @@ from signaling.rooms import Rooms
 from signaling.settings import RoomSettings
 from web import pages, reference
 
+Forget = Callable[[], Awaitable[int]]
+
 SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)
 MEDIA = web.AppKey("media", AppMedia)
 DRAIN = web.AppKey("drain", Drain)
+EXPIRED: web.AppKey[list[Forget]] = web.AppKey("forget_expired", list)
+"""What deletes rows that have expired and returns how many; called each hour."""
 REGISTRY = web.AppKey("metrics_registry", CollectorRegistry)
 SAMPLER = web.AppKey("sampler", Sampler)
 JOINS = web.AppKey("joins", Joins)
@@ -61,6 +68,9 @@ LOOP_LAG = web.AppKey("loop_lag", LoopLag)
 
 # Bytes of a request's body; nothing that the API takes is larger.
 MAX_BODY_BYTES = 64 * 1024
+
+# Seconds between deletions of expired rows.
+EXPIRY_INTERVAL = 3600.0
 
 # Seconds that the last spans may take to be exported at the end.
 TRACING_CLOSE_TIMEOUT = 6.0
@@ -106,6 +116,7 @@ def create_app(settings: Settings) -> web.Application:
     app.on_response_prepare.append(cors.on_prepare())
     setup_answers(app)
     app[SETTINGS] = settings
+    app[PROXIES] = TrustedProxies(settings.server.trusted_proxies)
     app[REGISTRY] = registry
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
@@ -154,13 +165,20 @@ def setup_accounts(app: web.Application, settings: Settings) -> AccessTokens:
         database = Database(url, settings.postgres.min_conns, settings.postgres.max_conns)
     else:
         database = Database(url)
-    tokens = AccessTokens(secret, settings.auth.access_ttl.total_seconds())
+    tokens = AccessTokens(
+        secret, settings.auth.access_ttl.total_seconds(), previous=previous_secrets(settings)
+    )
     passwords = PasswordHasher(settings.auth.bcrypt_rounds)
     app[DATABASE] = database
     app.cleanup_ctx.append(database_lifetime(database, embedded=settings.is_embedded))
     app.cleanup_ctx.append(hasher_lifetime(passwords))
-    service = AuthService(database, tokens, passwords, settings.auth.refresh_ttl)
+    sessions = Sessions(database, tokens, settings.auth.refresh_ttl)
+    limits = Limits(settings.auth.login_attempts, settings.auth.registrations, settings.auth.refreshes)
+    service = AuthService(database, sessions, passwords, AccountLimits(limits))
     auth_http.setup(app, service, tokens, reserved=Operators(settings.admin.operators))
+    expired: list[Forget] = [sessions.forget_dead]
+    app[EXPIRED] = expired
+    app.cleanup_ctx.append(forget_expired)
     return tokens
 
 
@@ -204,6 +222,15 @@ def setup_admin(app: web.Application, settings: Settings, rooms: Rooms) -> None:
     live = Live(rooms, media, app[JOINS], history, version())
     app[SAMPLER].on_snapshot(live.update)
     admin_http.setup(app, Operators(settings.admin.operators), live, app[DRAIN])
+
+
+def previous_secrets(settings: Settings) -> list[str]:
+    """Return the secrets that signed before and whose tokens are still good. Raise StartError."""
+    if settings.auth.previous_secret is not None:
+        return [settings.auth.previous_secret.get_secret_value()]
+    if settings.is_embedded and settings.auth.secret is None:
+        return DataFolder(settings.data_dir).previous_secrets()
+    return []
 
 
 def make_tracing(settings: Settings) -> Tracing:
@@ -285,6 +312,27 @@ def database_lifetime(database: Database, *, embedded: bool) -> Lifetime:
             await database.close()
 
     return run
+
+
+async def forget_expired(app: web.Application) -> AsyncIterator[None]:
+    """Delete expired rows while the app runs, at the start and each hour."""
+
+    async def run() -> None:
+        while True:
+            for forget in app[EXPIRED]:
+                try:
+                    count = await forget()
+                except DatabaseUnavailableError as exc:
+                    LOG.warning("Expired rows could not be deleted", extra={"reason": str(exc)})
+                    continue
+                if count:
+                    LOG.info("Deleted expired rows", extra={"count": count})
+            await asyncio.sleep(EXPIRY_INTERVAL)
+
+    task = asyncio.create_task(run())
+    yield
+    task.cancel()
+    await asyncio.wait((task,))
 
 
 def hasher_lifetime(passwords: PasswordHasher) -> Lifetime:

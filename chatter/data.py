@@ -27,6 +27,13 @@ class DataFolder:
 
     def secret(self) -> str:
         """Return the signing secret; the first time, make a random one. Raise StartError."""
+        return self._secrets()[0]
+
+    def previous_secrets(self) -> list[str]:
+        """Return the secrets before it, on further lines of the file. Raise StartError."""
+        return self._secrets()[1:]
+
+    def _secrets(self) -> list[str]:
         self.prepare()
         file = self.path / "secret"
         try:
@@ -34,15 +41,15 @@ class DataFolder:
                 self._write_once(file, secrets.token_hex(MIN_SECRET_BYTES))
             # A copied folder may have lost it.
             file.chmod(0o600)
-            secret = file.read_text(encoding="ascii").strip()
+            lines = file.read_text(encoding="ascii").split()
         except (OSError, UnicodeDecodeError) as exc:
             raise StartError(f'The signing secret "{file}" cannot be kept: {exc}.') from None
-        if len(secret) < MIN_SECRET_BYTES:
+        if not lines or min(map(len, lines)) < MIN_SECRET_BYTES:
             raise StartError(
                 f'The signing secret "{file}" is shorter than {MIN_SECRET_BYTES} bytes: '
                 "delete the file to have a new one made (everybody must sign in again)."
             )
-        return secret
+        return lines
 
     def _write_once(self, file: Path, secret: str) -> None:
         # Whole or not at all, also when two servers start at once: a link does not replace.

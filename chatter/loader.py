@@ -21,10 +21,15 @@ KeyPath = tuple[str | int, ...]
 ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "SERVER_ADDR": ("server", "addr"),
     "SERVER_CORS_ORIGINS": ("server", "cors_origins"),
+    "SERVER_TRUSTED_PROXIES": ("server", "trusted_proxies"),
     "AUTH_SECRET": ("auth", "secret"),
+    "AUTH_PREVIOUS_SECRET": ("auth", "previous_secret"),
     "AUTH_ACCESS_TTL": ("auth", "access_ttl"),
     "AUTH_REFRESH_TTL": ("auth", "refresh_ttl"),
     "AUTH_BCRYPT_ROUNDS": ("auth", "bcrypt_rounds"),
+    "AUTH_LOGIN_ATTEMPTS": ("auth", "login_attempts"),
+    "AUTH_REGISTRATIONS": ("auth", "registrations"),
+    "AUTH_REFRESHES": ("auth", "refreshes"),
     "DATABASE_URL": ("database", "url"),
     "POSTGRES_HOST": ("postgres", "host"),
     "POSTGRES_PORT": ("postgres", "port"),
@@ -33,7 +38,6 @@ ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "POSTGRES_DB": ("postgres", "database"),
     "POSTGRES_MIN_CONNS": ("postgres", "min_conns"),
     "POSTGRES_MAX_CONNS": ("postgres", "max_conns"),
-    "SERVER_MAX_CONNECTIONS_PER_ADDRESS": ("server", "max_connections_per_address"),
     "SERVER_DRAIN_TIMEOUT": ("server", "drain_timeout"),
     "SERVER_DRAIN_URL": ("server", "drain_url"),
     "DATA_DIR": ("data_dir",),
@@ -68,7 +72,7 @@ ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
 # Written as JSON in one variable.
 STRUCTURED = frozenset({"ROOMS_ICE_SERVERS"})
 
-SECRET_KEYS = frozenset({"secret", "password", "credential", "url"})
+SECRET_KEYS = frozenset({"secret", "previous_secret", "password", "credential", "url"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,8 @@ import socket
 from aiohttp import web
 
 from chatter.address import ListenAddress
-from chatter.app import DRAIN, MEDIA, REGISTRY, create_app
+from chatter.app import DRAIN, MEDIA, create_app
 from chatter.errors import StartError
-from chatter.gate import Doorkeeper, Gate
 from chatter.settings import Settings
 
 # Seconds that open requests may take to end, and that everything together may take.
@@ -32,17 +31,12 @@ async def serve(settings: Settings) -> None:
     """
     signals = Signals(asyncio.get_running_loop())
     listener = listen(settings.server.address)
-    server: asyncio.Server | None = None
     try:
         # The app reports its requests itself.
         runner = web.AppRunner(create_app(settings), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
         try:
             await runner.setup()
-            handlers = runner.server
-            assert handlers is not None
-            gate = Gate(settings.server.max_connections_per_address, (), runner.app[REGISTRY])
-            loop = asyncio.get_running_loop()
-            server = await loop.create_server(lambda: Doorkeeper(gate, handlers), sock=listener)
+            await web.SockSite(runner, listener).start()
             announce(settings, listener.getsockname()[1], runner.app[MEDIA].server.port)
             drain = runner.app[DRAIN]
             await first_of(signals.asked, drain.started)
@@ -54,8 +48,6 @@ async def serve(settings: Settings) -> None:
             LOG.info("Stopping")
         finally:
             signals.ending = True
-            if server is not None:
-                server.close()
             await _clean_up(runner)
     finally:
         listener.close()

@@ -63,6 +63,10 @@ def _ip_address(value: str) -> str:
     return str(ipaddress.ip_address(value))
 
 
+def _network(value: str) -> str:
+    return str(ipaddress.ip_network(value))
+
+
 def _ice_url(value: str) -> str:
     if not ICE_URL.fullmatch(value):
         raise ValueError("not a STUN or TURN URL")
@@ -113,7 +117,6 @@ class ServerSettings(Section):
         description="origins such as https://example.com (no path; several separated by commas), or *",
     )
 
-    max_connections_per_address: int = Field(512, ge=1, le=1_000_000, description="1 to 1000000 connections")
     drain_timeout: DurationOrZero = Field(
         timedelta(seconds=5), description="a duration such as 30s, or 0s to end at once"
     )
@@ -121,6 +124,12 @@ class ServerSettings(Section):
         None,
         pattern=r"^https?://[^/?#\s]+$",
         description="a URL without a path such as https://b.example.com",
+    )
+    trusted_proxies: Annotated[
+        tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(_comma_separated)
+    ] = Field(
+        ("127.0.0.0/8", "::1/128"),
+        description="IP addresses or networks such as 10.0.0.0/8 (several separated by commas)",
     )
 
     @property
@@ -133,9 +142,13 @@ class AuthSettings(Section):
     """Accounts."""
 
     secret: Annotated[SecretStr, AfterValidator(_secret)] | None = Field(None, description=SECRET)
+    previous_secret: Annotated[SecretStr, AfterValidator(_secret)] | None = Field(None, description=SECRET)
     access_ttl: Duration = Field(timedelta(hours=24), description=DURATION)
     refresh_ttl: Duration = Field(timedelta(hours=1440), description=DURATION)
     bcrypt_rounds: int = Field(12, ge=4, le=16, description="4 to 16, and 10 or more for real passwords")
+    login_attempts: int = Field(10, ge=0, le=100_000, description="0 to 100000 tries (0: no limit)")
+    registrations: int = Field(20, ge=0, le=100_000, description="0 to 100000 accounts (0: no limit)")
+    refreshes: int = Field(30, ge=0, le=100_000, description="0 to 100000 refreshes (0: no limit)")
 
 
 class PostgresSettings(Section):

@@ -13,8 +13,8 @@ from yarl import URL
 from api.errors import ORIGIN_NOT_ALLOWED, UPGRADE_REQUIRED, ErrorKind
 from api.models import Answer, Body
 from api.routes import Routes
-from auth.http import ACCOUNT
-from auth.tokens import AccessTokens, Identity, TokenError
+from auth.http import ACCOUNT, identify_token
+from auth.tokens import AccessTokens, Identity, TokenError, TokenErrorCode
 from signaling.closing import Refused
 from signaling.draining import ServerDraining
 from signaling.entry import Admission, Entry
@@ -133,7 +133,7 @@ async def join_room(request: web.Request) -> web.StreamResponse:
     query = request.query
     entry = Entry(
         request.match_info["roomId"],
-        _admission(request),
+        await _admission(request),
         display_name=query.get("displayName", ""),
         device_text=query.get("device", ""),
         resume_token=query.get("resume", ""),
@@ -148,20 +148,23 @@ RETRY_SOON = {"Retry-After": "10"}
 UPGRADE = {"Upgrade": "websocket"}
 
 
-def _admission(request: web.Request) -> Admission:
-    token = request.query.get("token", "")
-    tokens = request.app[ROOM_TOKENS]
+async def _admission(request: web.Request) -> Admission:
+    token, resume = request.query.get("token"), request.query.get("resume")
+    # Who resumes is known by that: it wants no database.
+    if not token or resume:
+        return lambda: None
+    try:
+        identity = await identify_token(request, token)
+    except TokenError as error:
+        return _refusing(error.code, str(error))
+    return lambda: Account(identity.user_id, identity.username)
 
-    def admit() -> Account | None:
-        if not token:
-            return None
-        try:
-            identity = tokens.verify(token)
-        except TokenError as error:
-            raise Refused(error.code, str(error)) from error
-        return Account(identity.user_id, identity.username)
 
-    return admit
+def _refusing(code: TokenErrorCode, message: str) -> Admission:
+    def refuse() -> Account | None:
+        raise Refused(code, message)
+
+    return refuse
 
 
 def _check_origin(request: web.Request) -> None:

@@ -1,7 +1,7 @@
 import jwt
 import pytest
 
-from auth.tokens import AccessTokens, Identity, TokenError
+from auth.tokens import AccessTokens, Identity, TokenError, key_id
 
 SECRET = "0123456789abcdef0123456789abcdef"
 ALICE = Identity(7, "alice")
@@ -88,3 +88,45 @@ def test_a_secret_has_at_least_256_bits(secret, fits):
     else:
         with pytest.raises(ValueError, match="32 bytes"):
             AccessTokens(secret, 60)
+
+
+OLD = "another secret, also of 32 bytes "
+
+
+def test_a_key_is_named_and_may_be_changed():
+    before, after = AccessTokens(OLD, 60, Clock()), AccessTokens(SECRET, 60, Clock(), previous=[OLD])
+    assert after.verify(before.issue(ALICE)) == ALICE
+    assert after.verify(after.issue(ALICE)) == ALICE
+    with pytest.raises(TokenError):
+        before.verify(after.issue(ALICE))
+    with pytest.raises(TokenError):
+        AccessTokens(SECRET, 60, Clock()).verify(before.issue(ALICE))
+    kids = {jwt.get_unverified_header(tokens.issue(ALICE))["kid"] for tokens in (before, after)}
+    assert kids == {key_id(OLD), key_id(SECRET)}
+
+
+@pytest.mark.parametrize("secret", [SECRET, OLD])
+def test_a_token_without_the_name_of_a_key_is_tried_with_each(secret):
+    assert AccessTokens(SECRET, 60, Clock(), previous=[OLD]).verify(sign(secret=secret)) == ALICE
+
+
+@pytest.mark.parametrize("kid", ["unknown", key_id(OLD), ""])
+def test_the_name_of_another_key_is_not_believed(kid):
+    token = jwt.encode(
+        {"sub": "7", "username": "alice", "iat": NOW, "exp": NOW + 60, "iss": "chatter"},
+        SECRET,
+        headers={"kid": kid},
+    )
+    with pytest.raises(TokenError):
+        AccessTokens(SECRET, 60, Clock(), previous=[OLD]).verify(token)
+
+
+def test_a_token_names_its_session():
+    tokens = AccessTokens(SECRET, 60, Clock())
+    found = tokens.verify(tokens.issue(Identity(7, "alice", "s-1")))
+    assert (found.session_id, found.issued_at) == ("s-1", NOW)
+
+
+def test_a_secret_before_has_at_least_256_bits_too():
+    with pytest.raises(ValueError, match="32 bytes"):
+        AccessTokens(SECRET, 60, previous=["short"])

@@ -11,7 +11,7 @@ from blockbuster import blockbuster_ctx
 from sqlalchemy import select, text
 
 from auth.models import RefreshToken, User
-from auth.service import hash_token
+from auth.refresh_tokens import hash_token
 from chatter.app import DATABASE, create_app
 
 ALICE = {"username": "alice", "password": "securepassword"}
@@ -143,10 +143,14 @@ async def test_refreshing_rotates_the_token(client):
     assert set(await response.json()) == {"id", "token", "username"}
     second = refresh_cookie(response).value
     assert second != first
-    client.session.cookie_jar.clear()
+    # The answer may have got lost.
+    again = await client.post("/auth/refresh", cookies={"refresh_token": first})
+    assert refresh_cookie(again).value == second
+    third = refresh_cookie(await client.post("/auth/refresh", cookies={"refresh_token": second})).value
     stale = await client.post("/auth/refresh", cookies={"refresh_token": first})
-    assert await error_of(stale) == (401, "refresh_token_invalid")
-    assert (await client.post("/auth/refresh", cookies={"refresh_token": second})).status == 200
+    assert await error_of(stale) == (401, "refresh_token_reused")
+    ended = await client.post("/auth/refresh", cookies={"refresh_token": third})
+    assert await error_of(ended) == (401, "refresh_token_invalid")
 
 
 @pytest.mark.parametrize("cookies", [{}, {"refresh_token": ""}, {"refresh_token": "made-up"}])
@@ -190,7 +194,10 @@ async def test_sessions_tell_devices_apart(client):
         "phone": False,
     }
     for session in sessions.values():
-        assert set(session) == {"id", "deviceId", "expiresAt", "lastSeen", "current"}
+        assert set(session) == {
+            *("id", "deviceId", "device", "address", "createdAt", "expiresAt", "lastSeen", "current")
+        }
+        assert (session["address"], session["device"]) == ("127.0.0.1", "Python")
         last_seen = datetime.strptime(session["lastSeen"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
         expires_at = datetime.strptime(session["expiresAt"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
         assert abs(datetime.now(UTC) - last_seen) < timedelta(minutes=1)
@@ -277,8 +284,129 @@ async def test_a_client_that_goes_away_is_no_failure(make_settings, caplog):
 
 async def test_nothing_blocks_the_event_loop(client):
     with blockbuster_ctx():
-        body = await (await register(client)).json()
-        assert (await client.post("/auth/login", json=ALICE, headers=LAPTOP)).status == 200
+        await register(client)
+        body = await (await client.post("/auth/login", json=ALICE, headers=LAPTOP)).json()
         assert (await client.post("/auth/refresh")).status == 200
         assert (await client.get("/auth/sessions", headers=bearer(body))).status == 200
         assert (await client.post("/auth/logout")).status == 204
+
+
+async def test_an_account_tells_who_it_is(client):
+    body = await (await register(client)).json()
+    answer = await client.get("/auth/account", headers=bearer(body))
+    told = await answer.json()
+    assert (set(told), told["id"], told["username"]) == ({"id", "username", "createdAt"}, 1, "alice")
+
+
+async def test_a_device_is_signed_out_by_another(client):
+    laptop = await (await register(client)).json()
+    phone = await (await client.post("/auth/login", json=ALICE, headers=PHONE)).json()
+    sessions = await (await client.get("/auth/sessions", headers=bearer(laptop))).json()
+    target = next(session["id"] for session in sessions if session["deviceId"] == "phone")
+    answers = [await client.delete(f"/auth/sessions/{target}", headers=bearer(laptop)) for _ in range(2)]
+    assert answers[0].status == 204
+    assert await error_of(answers[1]) == (404, "session_not_found")
+    # Its access token ends with it.
+    refused = await client.get("/auth/sessions", headers=bearer(phone))
+    assert await error_of(refused) == (401, "token_invalid")
+    malformed = await client.delete("/auth/sessions/none", headers=bearer(laptop))
+    assert await error_of(malformed) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize(("query", "cookie_stays"), [("", False), ("?keepCurrent=true", True)])
+async def test_signing_out_everywhere_over_http(client, query, cookie_stays):
+    body = await (await register(client)).json()
+    answer = await client.delete(f"/auth/sessions{query}", headers=bearer(body))
+    assert answer.status == 204
+    assert ("refresh_token" not in answer.cookies) is cookie_stays
+    assert (await client.post("/auth/refresh")).status == (200 if cookie_stays else 401)
+
+
+async def test_the_password_is_changed(client):
+    body = await (await register(client)).json()
+    change = {"currentPassword": "securepassword", "newPassword": "another secret"}
+    wrong = await client.post("/auth/password", json=change | {"currentPassword": "no"}, headers=bearer(body))
+    assert await error_of(wrong) == (403, "wrong_password")
+    short = await client.post("/auth/password", json=change | {"newPassword": "no"}, headers=bearer(body))
+    assert await error_of(short) == (400, "invalid_request")
+    assert (await client.post("/auth/password", json=change, headers=bearer(body))).status == 204
+    assert (await client.post("/auth/refresh")).status == 200
+    assert (await client.post("/auth/login", json=ALICE, headers=PHONE)).status == 401
+    again = {**ALICE, "password": "another secret"}
+    assert (await client.post("/auth/login", json=again, headers=PHONE)).status == 200
+
+
+async def test_the_account_is_deleted(client):
+    body = await (await register(client)).json()
+    refused = await client.post("/auth/account/delete", json={"password": "no"}, headers=bearer(body))
+    assert await error_of(refused) == (403, "wrong_password")
+    answer = await client.post(
+        "/auth/account/delete", json={"password": "securepassword"}, headers=bearer(body)
+    )
+    assert (answer.status, refresh_cookie(answer)["max-age"]) == (204, "0")
+    assert (await client.get("/auth/account", headers=bearer(body))).status == 401
+    assert (await client.post("/auth/login", json=ALICE, headers=LAPTOP)).status == 401
+
+
+async def test_a_call_is_not_joined_with_the_token_of_a_session_that_ended(client):
+    body = await (await register(client)).json()
+    await client.post("/auth/logout")
+    async with client.ws_connect(f"/ws/room?token={body['token']}") as ws:
+        assert (await ws.receive_json())["code"] == "token_invalid"
+        await ws.receive()
+        assert ws.close_code == 4401
+
+
+@pytest.mark.parametrize(
+    ("limit", "path", "body", "first"),
+    [
+        ({"login_attempts": 2}, "/auth/login", {**ALICE, "password": "wrongpassword"}, 401),
+        ({"login_attempts": 2}, "/auth/login", {**ALICE, "username": "nobody"}, 401),
+        ({"registrations": 2}, "/auth/register", ALICE, 409),
+    ],
+)
+async def test_too_much_is_told_when_to_come_back(make_settings, limit, path, body, first):
+    async with TestClient(TestServer(create_app(make_settings(auth=limit)))) as client:
+        await register(client)
+        answers = [await client.post(path, json=body, headers=PHONE) for _ in range(3)]
+        assert answers[0].status == first
+        assert await error_of(answers[2]) == (429, "rate_limited")
+        assert 0 < int(answers[2].headers["Retry-After"]) <= 3600
+        # Who comes by a trusted proxy from somewhere else is somebody else.
+        elsewhere = {**PHONE, "X-Forwarded-For": "203.0.113.7"}
+        assert (await client.post(path, json=body, headers=elsewhere)).status == first
+
+
+async def test_refreshing_too_often_is_refused(make_settings):
+    settings = make_settings(auth={"refreshes": 2})
+    async with TestClient(TestServer(create_app(settings))) as client:
+        await register(client)
+        statuses = [(await client.post("/auth/refresh")).status for _ in range(3)]
+        assert statuses == [200, 200, 429]
+
+
+async def test_a_secret_is_changed_without_signing_anybody_out(make_settings):
+    old, new = "o" * 32, "n" * 32
+    async with TestClient(TestServer(create_app(make_settings(auth={"secret": old})))) as client:
+        body = await (await register(client)).json()
+    for changed, status in (
+        ({"secret": new, "previous_secret": old}, 200),
+        ({"secret": new}, 401),
+    ):
+        async with TestClient(TestServer(create_app(make_settings(auth=changed)))) as client:
+            assert (await client.get("/auth/account", headers=bearer(body))).status == status
+
+
+async def test_expired_rows_are_deleted_at_the_start(make_settings):
+    settings = make_settings()
+    async with TestClient(TestServer(create_app(settings))) as client:
+        await register(client)
+        await client.post("/auth/logout")
+        database = client.app[DATABASE]
+        async with database.transaction() as session:
+            assert len(list(await session.scalars(select(RefreshToken)))) == 1
+    async with TestClient(TestServer(create_app(settings))) as client, asyncio.timeout(10):
+        database, left = client.app[DATABASE], 1
+        while left:
+            async with database.transaction() as session:
+                left = len(list(await session.scalars(select(RefreshToken))))

@@ -49,3 +49,12 @@ def test_a_secret_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / "secret").mkdir()
     with pytest.raises(StartError, match="cannot be kept"):
         DataFolder(tmp_path).secret()
+
+
+def test_the_secrets_before_are_on_further_lines(tmp_path):
+    (tmp_path / "secret").write_text("n" * 32 + "\n" + "o" * 32 + "\n")
+    data = DataFolder(tmp_path)
+    assert (data.secret(), data.previous_secrets()) == ("n" * 32, ["o" * 32])
+    (tmp_path / "secret").write_text("n" * 32 + "\nshort\n")
+    with pytest.raises(StartError, match="shorter than 32 bytes"):
+        data.previous_secrets()

@@ -9,7 +9,7 @@ from auth.database import create_engine
 from auth.models import Base
 from migrations.runner import Migrations, UnknownVersionError
 
-REVISIONS = ["00001", "00002", "00003"]
+REVISIONS = ["00001", "00002", "00003", "00004"]
 
 
 @pytest.fixture
@@ -51,27 +51,50 @@ async def test_an_empty_database_has_everything_pending(migrations, engine):
 async def test_up_applies_what_is_pending_and_then_nothing(migrations, engine):
     assert [version.revision for version in await migrations.up()] == REVISIONS
     assert await applied(migrations) == REVISIONS
-    assert await tables(engine) == {"users", "refresh_tokens"}
+    assert {"users", "refresh_tokens"} <= await tables(engine)
     assert await migrations.up() == []
+
+
+async def schema(engine):
+    return {table: await columns(engine, table) for table in await tables(engine)}
 
 
 async def test_down_rolls_back_one_at_a_time_and_up_comes_back(migrations, engine):
     await migrations.up()
-    whole = await columns(engine, "users"), await columns(engine, "refresh_tokens")
-    assert (await migrations.down()).revision == "00003"
-    assert "device_id" not in await columns(engine, "refresh_tokens")
-    assert (await migrations.down()).revision == "00002"
-    assert await tables(engine) == {"users"}
-    assert (await migrations.down()).revision == "00001"
+    whole = await schema(engine)
+    for revision in reversed(REVISIONS):
+        before = await schema(engine)
+        assert (await migrations.down()).revision == revision
+        assert await schema(engine) != before
     assert await tables(engine) == set()
     assert await migrations.down() is None
     assert [version.revision for version in await migrations.up()] == REVISIONS
-    assert (await columns(engine, "users"), await columns(engine, "refresh_tokens")) == whole
+    assert await schema(engine) == whole
 
 
-async def test_rows_survive_the_last_version(migrations, engine):
+async def down_to(migrations, revision):
+    while (await applied(migrations))[-1] != revision:
+        await migrations.down()
+
+
+async def test_the_first_three_versions_are_the_originals(migrations, engine):
     await migrations.up()
-    await migrations.down()
+    await down_to(migrations, "00003")
+    assert {table: set(found) for table, found in (await schema(engine)).items()} == {
+        "users": {"id", "username", "email", "password_hash", "created_at", "updated_at"},
+        "refresh_tokens": {
+            *("id", "user_id", "token_hash", "expires_at", "revoked", "updated_at", "device_id")
+        },
+    }
+    await down_to(migrations, "00002")
+    assert "device_id" not in await columns(engine, "refresh_tokens")
+    await down_to(migrations, "00001")
+    assert await tables(engine) == {"users"}
+
+
+async def test_rows_survive_new_versions(migrations, engine):
+    await migrations.up()
+    await down_to(migrations, "00002")
     insert_user = "INSERT INTO users (username, password_hash) VALUES ('alice', :hash)"
     insert_token = (
         "INSERT INTO refresh_tokens (id, user_id, token_hash, expires_at) "
@@ -161,4 +184,11 @@ async def test_postgresql_has_the_documented_types(postgres_database):
         "revoked": "boolean",
         "updated_at": "timestamp with time zone",
         "device_id": "character varying",
+        "family_hash": "text",
+        "previous_hash": "text",
+        "rotated_at": "timestamp with time zone",
+        "successor_key": "bytea",
+        "created_at": "timestamp with time zone",
+        "user_agent": "character varying",
+        "address": "character varying",
     }
