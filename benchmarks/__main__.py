@@ -12,7 +12,7 @@ from pathlib import Path
 from aiohttp import ClientError
 from rich.console import Console
 
-from benchmarks import join, network, peers, plane, room, stall
+from benchmarks import join, network, peers, plane, room, stall, watched
 from benchmarks.browser import PageFailed
 from benchmarks.clients.endpoint import ConnectFailed
 from benchmarks.clients.load import BuildFailed
@@ -92,6 +92,16 @@ def make_parser() -> argparse.ArgumentParser:
     )
     stall.add_arguments(blocking)
     blocking.set_defaults(run=stall.run)
+    watching = commands.add_parser(
+        "watched",
+        help="what metrics, traces, logs and the operators' page cost",
+        description=(
+            "Measure the CPU per forwarded packet of a broadcast, in turn on a server with everything on "
+            "(metrics that are scraped, traces that are collected, logs) and on one with everything off."
+        ),
+    )
+    watched.add_arguments(watching)
+    watching.set_defaults(run=watched.run)
     comparing = commands.add_parser(
         "peers",
         help="server CPU, loss and latency beside other servers under the same load",

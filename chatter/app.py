@@ -132,7 +132,7 @@ def create_app(settings: Settings) -> web.Application:
     media.on_event(joins.media_event)
     rooms = signaling_http.setup(app, room_settings(settings), tokens, media, joins)
     registry.register(CallMetrics(rooms, media))
-    setup_monitoring(app, settings, rooms)
+    setup_monitoring(app, settings, rooms, metrics)
     app[DRAIN] = Drain(rooms, settings.server.drain_timeout.total_seconds(), settings.server.drain_url)
     readiness.setup(app, app[DATABASE], app[DRAIN])
     setup_admin(app, settings, rooms)
@@ -200,7 +200,7 @@ def signing_secret(settings: Settings) -> str:
     return data.secret()
 
 
-def setup_monitoring(app: web.Application, settings: Settings, rooms: Rooms) -> None:
+def setup_monitoring(app: web.Application, settings: Settings, rooms: Rooms, metrics: HttpMetrics) -> None:
     """Add what looks at the calls while the app runs."""
     registry, wanted = app[REGISTRY], settings.metrics
     sampler = app[SAMPLER] = Sampler(rooms, app[MEDIA], app[JOINS], wanted.interval.total_seconds())
@@ -210,6 +210,7 @@ def setup_monitoring(app: web.Application, settings: Settings, rooms: Rooms) -> 
         room_metrics = RoomMetrics(wanted.max_rooms, wanted.max_tracks if wanted.per_track else 0)
         sampler.on_snapshot(room_metrics.update)
         registry.register(room_metrics)
+        metrics.add_text(room_metrics.text)
     if wanted.enabled or settings.admin.operators:
         app.cleanup_ctx.append(sampler.run)
         app.cleanup_ctx.append(lag.run)
@@ -219,7 +220,7 @@ def setup_admin(app: web.Application, settings: Settings, rooms: Rooms) -> None:
     """Add what operators see and do."""
     media, lag = app[MEDIA], app[LOOP_LAG]
     history = History(lambda: media.server.port_counters().get("sent", 0), lambda: lag.last)
-    live = Live(rooms, media, app[JOINS], history, version())
+    live = Live(rooms, media, app[JOINS], history, version(), watch=app[SAMPLER].watch)
     app[SAMPLER].on_snapshot(live.update)
     admin_http.setup(app, Operators(settings.admin.operators), live, app[DRAIN])
 

@@ -309,7 +309,7 @@ class MetricsSettings(Section):
     """What Prometheus gets beyond totals."""
 
     enabled: bool = Field(True, description="true or false")
-    interval: Duration = Field(timedelta(seconds=2), description=DURATION)
+    interval: Duration = Field(timedelta(seconds=5), description=DURATION)
     per_track: bool = Field(True, description="true or false")
     max_tracks: int = Field(100, ge=1, le=10_000, description="1 to 10000")
     max_rooms: int = Field(100, ge=1, le=10_000, description="1 to 10000")

@@ -23,6 +23,7 @@ class HttpMetrics(Collector):
         """`clock` gives seconds."""
         self._registry = registry
         self._clock = clock
+        self._texts: list[Callable[[], str]] = []
         # Requests, milliseconds and bytes by labels: methods, routes and statuses are few.
         self._sums: dict[tuple[str, str, str], tuple[int, float, int]] = {}
         registry.register(self)
@@ -49,9 +50,12 @@ class HttpMetrics(Collector):
 
     async def expose(self, _request: web.Request) -> web.Response:
         """Answer GET /metrics."""
-        return web.Response(
-            body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
-        )
+        body = generate_latest(self._registry) + "".join(text() for text in self._texts).encode()
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    def add_text(self, text: Callable[[], str]) -> None:
+        """Expose also what `text` returns, in the text format."""
+        self._texts.append(text)
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         """Yield the sums. The names end in _total when they are exposed."""

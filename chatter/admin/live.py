@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from aiohttp import web
 
@@ -27,13 +27,23 @@ TOO_MANY_STREAMS = ErrorKind(503, "too_many_streams", "Too many pages of operato
 class Live:
     """What operators see. Its snapshots come from the sampler."""
 
-    def __init__(self, rooms: Rooms, media: AppMedia, joins: Joins, history: History, version: str) -> None:
+    def __init__(
+        self,
+        rooms: Rooms,
+        media: AppMedia,
+        joins: Joins,
+        history: History,
+        version: str,
+        watch: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        """`watch` has the snapshots come more often for as long as a stream is open."""
         self._rooms = rooms
         self._media = media
         self._joins = joins
         self._version = version
         self._started = time.monotonic()
         self._snapshot = Snapshot(at=0.0)
+        self._watch = watch
         self._streams: set[asyncio.Event] = set()
         self.closed = False
         self.history = history
@@ -62,7 +72,8 @@ class Live:
         changed = asyncio.Event()
         self._streams.add(changed)
         try:
-            yield changed
+            with self._watch():
+                yield changed
         finally:
             self._streams.discard(changed)
 

@@ -127,3 +127,8 @@ ROOMS: Table[RoomSnapshot] = Table(
         Field("gauge", "chatter_room_trouble", "That of its worst track", lambda r: r.quality.trouble),
     ),
 )
+
+ROOM_DROPS: Field[RoomSnapshot] = Field(
+    "counter", "chatter_room_drops", "Packets that were not sent to a subscriber", lambda r: None
+)
+"""By reason: its values are counted elsewhere."""

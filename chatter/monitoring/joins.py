@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import Counter, deque
@@ -74,6 +75,8 @@ class Joins:
         self._clock = clock
         self._wall_clock = wall_clock
         self._following: dict[Key, Join] = {}
+        self.some = asyncio.Event()
+        """There are joins that are not over."""
         self.finished: deque[Join] = deque(maxlen=KEPT)
         self.by_room = Counter[str]()
         self._stages = Histogram(
@@ -118,6 +121,7 @@ class Joins:
             epoch=self._wall_clock() - self._clock(),
             name=participant.display_name,
         )
+        self.some.set()
 
     def answered(self, room_id: str, participant_id: str) -> None:
         """The media server has answered an offer; the first one counts."""
@@ -160,6 +164,8 @@ class Joins:
 
     def _finish(self, key: Key, outcome: str | None = None) -> None:
         join = self._following.pop(key)
+        if not self._following:
+            self.some.clear()
         timeline = join.timeline
         if outcome == "incomplete":
             timeline.outcome = "incomplete"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from chatter.monitoring.fields import ROOMS, SUBSCRIPTIONS, TRACKS, TRANSPORTS
+from chatter.monitoring.fields import ROOM_DROPS, ROOMS, SUBSCRIPTIONS, TRACKS, TRANSPORTS
 from chatter.monitoring.sampling import all_subscriptions, all_tracks, all_transports
 from chatter.monitoring.snapshot import (
     RoomSnapshot,
@@ -16,6 +16,7 @@ from chatter.monitoring.snapshot import (
     TrackSnapshot,
     TransportSnapshot,
 )
+from observability.fields import labels_text
 from observability.selection import Selection
 
 
@@ -49,13 +50,18 @@ class RoomMetrics(Collector):
         yield from ()
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the figures of the last snapshot."""
+        """Yield the totals of the last snapshot."""
         yield from self._totals()
-        yield from ROOMS.families(self._rooms.rows)
-        yield self._room_drops()
-        yield from TRACKS.families(self._tracks.rows)
-        yield from SUBSCRIPTIONS.families(self._subscriptions.rows)
-        yield from TRANSPORTS.families(self._transports.rows)
+
+    def text(self) -> str:
+        """Return what has series of its own, in the text format."""
+        return (
+            ROOMS.text(self._rooms.rows)
+            + ROOM_DROPS.text(_room_drops(self._rooms.rows))
+            + TRACKS.text(self._tracks.rows)
+            + SUBSCRIPTIONS.text(self._subscriptions.rows)
+            + TRANSPORTS.text(self._transports.rows)
+        )
 
     def _totals(self) -> Iterator[Metric]:
         rooms = self._snapshot.rooms
@@ -97,14 +103,13 @@ class RoomMetrics(Collector):
             shown.add_metric([what], len(selection))
         yield shown
 
-    def _room_drops(self) -> Metric:
-        family = CounterMetricFamily(
-            "chatter_room_drops", "Packets that were not sent to a subscriber", labels=["room", "reason"]
-        )
-        for room in self._rooms.rows:
-            for reason, count in room.totals.drops.items():
-                family.add_metric([room.id, reason], count)
-        return family
+
+def _room_drops(rooms: Iterable[RoomSnapshot]) -> list[tuple[str, float]]:
+    return [
+        (labels_text(("room", "reason"), (room.id, reason)), count)
+        for room in rooms
+        for reason, count in room.totals.drops.items()
+    ]
 
 
 def _room_rank(room: RoomSnapshot) -> float:

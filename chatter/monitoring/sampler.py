@@ -6,7 +6,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 
 from aiohttp import web
 
@@ -20,6 +21,9 @@ LOG = logging.getLogger(__name__)
 
 # At the most this part of the time goes into looking: on a full node looks are rarer.
 MAX_SHARE = 0.05
+
+# Seconds between two looks at the most while an operator looks on.
+WATCHED_INTERVAL = 2.0
 
 # Rooms that are looked at without letting others have their turn.
 ROOMS_AT_ONCE = 8
@@ -39,12 +43,24 @@ class Sampler:
         self._interval = interval
         self._samplings: dict[str, RoomSampling] = {}
         self._listeners: list[Callable[[Snapshot], None]] = []
+        self._watchers = 0
+        self._woken = asyncio.Event()
         self.snapshot = Snapshot(at=0.0)
         """The last look."""
 
     def on_snapshot(self, listener: Callable[[Snapshot], None]) -> None:
         """Have every snapshot from now on."""
         self._listeners.append(listener)
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Look more often meanwhile, and at once: somebody looks on."""
+        self._watchers += 1
+        self._woken.set()
+        try:
+            yield
+        finally:
+            self._watchers -= 1
 
     async def run(self, _app: web.Application) -> AsyncIterator[None]:
         """Look while the app runs; a cleanup context."""
@@ -85,11 +101,22 @@ class Sampler:
                 # Metrics must not end with one look that failed.
                 LOG.exception("The calls could not be looked at")
                 snapshot = self.snapshot
-            await asyncio.sleep(max(self._interval, snapshot.seconds / MAX_SHARE))
+            await self._rest(snapshot.seconds / MAX_SHARE)
+
+    async def _rest(self, least: float) -> None:
+        interval = min(self._interval, WATCHED_INTERVAL) if self._watchers else self._interval
+        self._woken.clear()
+        await asyncio.sleep(min(least, interval))
+        try:
+            async with asyncio.timeout(max(interval, least) - min(least, interval)):
+                await self._woken.wait()
+        except TimeoutError:
+            return
 
     async def _follow(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
+            await self._joins.some.wait()
             await asyncio.sleep(JOIN_INTERVAL)
             try:
                 self._joins.follow(self._media.server.join_marks, self._is_present, loop.time())

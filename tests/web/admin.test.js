@@ -40,6 +40,7 @@ test("a scale ends at a round number", () => {
 test("a line goes through all values, and not above the top", () => {
   assert.equal(linePath([1], 1), "");
   assert.equal(linePath([0, 10, 20], 10, 100, 46), "M0.0 44.0L50.0 4.0L100.0 4.0");
+  assert.equal(linePath([0, 10, 10], 10, 100, 46, [0, 0.1, 1]), "M0.0 44.0L10.0 4.0L100.0 4.0");
 });
 
 test("events are put together from pieces", () => {

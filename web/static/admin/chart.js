@@ -11,13 +11,18 @@ const HEIGHT = 64;
  * @param {number} maximum at the top
  * @param {number} [width]
  * @param {number} [height]
+ * @param {readonly number[]} [parts] of the width, 0 to 1, where the values are; evenly where not given
  * @returns {string} for the attribute d of a path
  */
-export function linePath(values, maximum, width = WIDTH, height = HEIGHT) {
+export function linePath(values, maximum, width = WIDTH, height = HEIGHT, parts = evenly(values.length)) {
   if (values.length < 2) return "";
-  const step = width / (values.length - 1);
   const y = (/** @type {number} */ value) => height - 2 - (Math.min(value, maximum) / (maximum || 1)) * (height - 6);
-  return values.map((value, at) => `${at ? "L" : "M"}${(at * step).toFixed(1)} ${y(value).toFixed(1)}`).join("");
+  return values.map((value, at) => `${at ? "L" : "M"}${(parts[at] * width).toFixed(1)} ${y(value).toFixed(1)}`).join("");
+}
+
+/** @param {number} count */
+function evenly(count) {
+  return Array.from({ length: count }, (_, at) => at / (count - 1));
 }
 
 /**
@@ -59,6 +64,8 @@ export class Chart {
   #caption = element("span", { class: "chart-caption dim" });
   #drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" });
   #cursor = svg("line", { class: "chart-cursor", y1: "0", y2: String(HEIGHT), hidden: "" });
+  /** @type {readonly number[]} */
+  #parts = [];
   /** @type {number | null} */
   #pointed = null;
 
@@ -90,10 +97,14 @@ export class Chart {
   /** @param {readonly any[]} points oldest first, each with `at` in seconds since 1970 */
   show(points) {
     this.#points = points;
+    // Looks are rarer while nobody looks on: the line is to be in time all the same.
+    const [first, last] = [points[0]?.at ?? 0, points.at(-1)?.at ?? 0];
+    const parts = points.map(({ at }) => (at - first) / (last - first || 1));
+    this.#parts = parts;
     const top = ceiling(Math.max(this.#least, ...points.flatMap((point) => this.#series.map(({ read }) => read(point)))));
     const paths = this.#series.flatMap(({ tone, read }, at) => {
       const values = points.map(read);
-      const line = linePath(values, top);
+      const line = linePath(values, top, WIDTH, HEIGHT, parts);
       const area = at === 0 && line ? [svg("path", { class: `area ${tone}`, d: `${line}V${HEIGHT}H0Z` })] : [];
       return [...area, svg("path", { class: `line ${toneOf(values, tone)}`, d: line, "vector-effect": "non-scaling-stroke" })];
     });
@@ -111,7 +122,7 @@ export class Chart {
     const when = this.#pointed === null ? [] : [new Date(point.at * 1000).toLocaleTimeString()];
     this.#caption.textContent = [...when, ...others].join(" · ");
     this.#cursor.toggleAttribute("hidden", this.#pointed === null);
-    const x = String(last > 0 ? (at / last) * WIDTH : 0);
+    const x = String((this.#parts[at] ?? 0) * WIDTH);
     this.#cursor.setAttribute("x1", x);
     this.#cursor.setAttribute("x2", x);
   }
@@ -120,7 +131,8 @@ export class Chart {
   #point(event) {
     const { left, width } = this.#drawing.getBoundingClientRect();
     const part = Math.min(Math.max((event.clientX - left) / (width || 1), 0), 1);
-    this.#pointed = Math.round(part * (this.#points.length - 1));
+    const distances = this.#parts.map((other) => Math.abs(other - part));
+    this.#pointed = distances.length ? distances.indexOf(Math.min(...distances)) : null;
     this.#describe();
   }
 }
