@@ -5,6 +5,7 @@ Reading holds no packet up (`Plane.sample`); it costs some microseconds of the c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -73,6 +74,10 @@ class ConsumerStats:
     round_trip_time: float | None
     """Seconds."""
     keyframe_requests: int
+    spatial_layer: int | None
+    """The highest that is sent, of those that there are; None before there is a packet."""
+    temporal_layer: int | None
+    """Likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +135,14 @@ def room_stats(router: Router, plane: Plane) -> RoomStats:
     sources, routes = plane.sample(
         [stream.source for stream in streams], [consumer.route for _, _, consumer in lines]
     )
-    by_source = {stream.source: state for stream, state in zip(streams, sources, strict=True)}
+    by_source: dict[int | None, SourceState] = {
+        stream.source: state for stream, state in zip(streams, sources, strict=True)
+    }
     return RoomStats(
         transports=tuple(_transport_stats(transport) for transport in router.transports.values()),
         producers=tuple(_producer_stats(producer, by_source) for producer in producers),
         consumers=tuple(
-            _consumer_stats(transport.participant_id, mid, consumer, state)
+            _consumer_stats(transport.participant_id, mid, consumer, state, by_source.get(state.source))
             for (transport, mid, consumer), state in zip(lines, routes, strict=True)
         ),
     )
@@ -186,7 +193,7 @@ def _state(transport: Transport) -> TransportState:
     return "checking" if transport.ice.connected else "new"
 
 
-def _producer_stats(producer: Producer, states: dict[int, SourceState]) -> ProducerStats:
+def _producer_stats(producer: Producer, states: Mapping[int | None, SourceState]) -> ProducerStats:
     return ProducerStats(
         track_id=producer.track_id,
         participant_id=producer.participant_id,
@@ -212,8 +219,11 @@ def _stream_stats(stream: Stream, state: SourceState) -> StreamStats:
     )
 
 
-def _consumer_stats(participant_id: str, mid: str, consumer: Consumer, state: RouteState) -> ConsumerStats:
+def _consumer_stats(
+    participant_id: str, mid: str, consumer: Consumer, state: RouteState, source: SourceState | None
+) -> ConsumerStats:
     clock_rate = consumer.line.codecs[0].clock_rate
+    layers = source.layer_bytes if source is not None else {}
     return ConsumerStats(
         participant_id=participant_id,
         mid=mid,
@@ -230,4 +240,6 @@ def _consumer_stats(participant_id: str, mid: str, consumer: Consumer, state: Ro
         jitter=consumer.feedback.jitter / clock_rate,
         round_trip_time=consumer.feedback.round_trip_time,
         keyframe_requests=consumer.feedback.keyframe_requests,
+        spatial_layer=min(state.spatial_layer, max(spatial for spatial, _ in layers)) if layers else None,
+        temporal_layer=min(state.temporal_layer, max(temporal for _, temporal in layers)) if layers else None,
     )

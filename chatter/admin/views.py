@@ -75,6 +75,8 @@ class SubscriptionView(Answer):
     freezes: int
     frozen_seconds: float
     keyframe_requests: int
+    spatial_layer: int | None = Field(description="the highest that is sent")
+    temporal_layer: int | None = Field(description="the highest that is sent")
     quality: QualityView
 
 
@@ -260,6 +262,8 @@ def _subscription(line: SubscriptionSnapshot) -> SubscriptionView:
         freezes=line.freezes,
         frozen_seconds=line.frozen_seconds,
         keyframe_requests=line.keyframe_requests,
+        spatial_layer=line.spatial_layer,
+        temporal_layer=line.temporal_layer,
         quality=quality_view(line.quality),
     )
 

@@ -84,6 +84,18 @@ SUBSCRIPTIONS: Table[SubscriptionSnapshot] = Table(
         ),
         Field(
             "gauge",
+            "chatter_subscription_spatial_layer",
+            "Highest spatial layer sent",
+            lambda s: s.spatial_layer,
+        ),
+        Field(
+            "gauge",
+            "chatter_subscription_temporal_layer",
+            "Highest temporal layer sent",
+            lambda s: s.temporal_layer,
+        ),
+        Field(
+            "gauge",
             "chatter_subscription_trouble",
             "0 good to 1 nothing arrives",
             lambda s: s.quality.trouble,

@@ -160,6 +160,8 @@ class RoomSampling:
             keyframe_requests=stats.keyframe_requests,
             freezes=seen.freezes,
             frozen_seconds=seen.frozen_seconds,
+            spatial_layer=stats.spatial_layer,
+            temporal_layer=stats.temporal_layer,
             quality=subscription_quality(
                 paused=stats.paused,
                 frozen=seen.frozen,

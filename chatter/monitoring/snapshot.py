@@ -69,6 +69,9 @@ class SubscriptionSnapshot:
     freezes: int
     """Times that nothing was sent for an interval, although the publisher sent: what the server can see."""
     frozen_seconds: float
+    spatial_layer: int | None
+    """The highest that is sent; None before there is a packet."""
+    temporal_layer: int | None
     quality: Quality
 
 

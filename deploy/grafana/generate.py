@@ -299,6 +299,14 @@ TRACK = dashboard(
             width=24,
         ),
         graph(
+            "Layer",
+            "short",
+            (f"chatter_subscription_spatial_layer{GOT}", "spatial to {{participant}}"),
+            (f"chatter_subscription_temporal_layer{GOT}", "temporal to {{participant}}"),
+            width=24,
+            height=6,
+        ),
+        graph(
             "Keyframes",
             "ops",
             (

@@ -104,3 +104,14 @@ def test_keyframes_that_publishers_were_asked_for_are_counted(world):
     ann.send(CAMERA, VP8_KEYFRAME)
     (video,) = [line for line in world.worker.stats("room").consumers if line.kind == "video"]
     assert not video.awaiting_keyframe
+
+
+def test_the_layer_that_is_sent_is_one_that_there_is(world):
+    ann, bob = publish(world), subscribe(world)
+    bob.connect()
+    video = [line for line in world.worker.stats("room").consumers if line.kind == "video"]
+    assert (video[0].spatial_layer, video[0].temporal_layer) == (None, None)
+    ann.send(CAMERA, VP8_KEYFRAME)
+    video = [line for line in world.worker.stats("room").consumers if line.kind == "video"]
+    # All that there are may be sent: that is one.
+    assert (video[0].spatial_layer, video[0].temporal_layer) == (0, 0)

@@ -38,6 +38,8 @@ CONSUMER = ConsumerStats(
     jitter=0.0,
     round_trip_time=0.02,
     keyframe_requests=0,
+    spatial_layer=0,
+    temporal_layer=2,
 )
 
 

@@ -133,12 +133,13 @@ export class RoomDetail {
   #subscription(participant, line, names) {
     const [owner, source] = line.track.split(":");
     const rtt = line.roundTripTime === null ? "" : ` · ${milliseconds(line.roundTripTime)}`;
+    const layers = line.kind === "video" && line.spatialLayer !== null ? ` · layer ${line.spatialLayer}/${line.temporalLayer}` : "";
     const freezes = line.freezes ? ` · ${line.freezes} freezes` : "";
     return {
       key: `gets ${participant} ${line.track}`,
       direction: "↓",
       label: `${names.get(owner) ?? owner}’s ${source}${line.paused ? " (paused)" : ""}`,
-      facts: `${bitrate(line.bitrate)} · loss ${percent(line.loss)}${rtt}${freezes}`,
+      facts: `${bitrate(line.bitrate)} · loss ${percent(line.loss)}${rtt}${layers}${freezes}`,
       quality: line.quality,
       past: this.#remember(`gets ${participant} ${line.track}`, line),
     };

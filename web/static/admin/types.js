@@ -33,6 +33,8 @@
  * @property {number} loss
  * @property {number | null} roundTripTime
  * @property {number} freezes
+ * @property {number | null} spatialLayer
+ * @property {number | null} temporalLayer
  * @property {Quality} quality
  *
  * @typedef {object} Participant
