@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import get_args
 
@@ -77,6 +77,7 @@ class Joins:
         self._following: dict[Key, Join] = {}
         self.some = asyncio.Event()
         """There are joins that are not over."""
+        self._traces: dict[Key, str] = {}
         self.finished: deque[Join] = deque(maxlen=KEPT)
         self.by_room = Counter[str]()
         self._stages = Histogram(
@@ -122,6 +123,7 @@ class Joins:
             name=participant.display_name,
         )
         self.some.set()
+        self._traces[room.id, participant.id] = self._following[room.id, participant.id].trace_id
 
     def answered(self, room_id: str, participant_id: str) -> None:
         """The media server has answered an offer; the first one counts."""
@@ -136,8 +138,9 @@ class Joins:
         key = event.room_id, event.participant_id
         join = self._following.get(key)
         fields = {"room": event.room_id, "client": event.participant_id}
-        if join is not None and join.trace_id:
-            fields["trace_id"] = join.trace_id
+        # Also of what the media server finds by itself, long after the join.
+        if trace_id := self._traces.get(key):
+            fields["trace_id"] = trace_id
         if isinstance(event, TransportConnected):
             LOG.info("Media is connected", extra=fields)
             return
@@ -157,10 +160,12 @@ class Joins:
             if join.timeline.advance(marks_of(*key), is_present(*key), now):
                 self._finish(key)
 
-    def forget_rooms(self, known: set[str]) -> None:
-        """Count no more for rooms that have gone."""
-        for room in set(self.by_room) - known:
+    def forget_absent(self, rooms: Set[str], people: Set[Key]) -> None:
+        """Forget what is of other rooms and people than these."""
+        for room in set(self.by_room) - rooms:
             del self.by_room[room]
+        for key in set(self._traces) - people:
+            del self._traces[key]
 
     def _finish(self, key: Key, outcome: str | None = None) -> None:
         join = self._following.pop(key)

@@ -87,7 +87,10 @@ class Sampler:
         known = {room.id for room in rooms}
         for gone in self._samplings.keys() - known:
             del self._samplings[gone]
-        self._joins.forget_rooms({room.id for room in self._rooms})
+        # Rooms may have come while others had their turn.
+        present = list(self._rooms)
+        people = {(room.id, participant.id) for room in present for participant in room.participants}
+        self._joins.forget_absent({room.id for room in present}, people)
         self.snapshot = Snapshot(at=started, rooms=tuple(found), seconds=worked)
         for listener in self._listeners:
             listener(self.snapshot)

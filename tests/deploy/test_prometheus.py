@@ -1,8 +1,12 @@
-"""A real Prometheus scrapes a real call: no panel of the dashboards is empty, and no rule is nonsense."""
+"""A real call is watched: a Prometheus scrapes it, and a collector gets its traces.
+
+No panel of the dashboards is empty, no rule is nonsense, and a join is one trace.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import secrets
 import subprocess
@@ -15,6 +19,10 @@ import aiohttp
 import pytest
 import pytest_asyncio
 import yaml
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 import bots
 from bots import media
@@ -61,14 +69,35 @@ async def in_the_call(url: str, name: str, there: asyncio.Barrier, end: asyncio.
         await end.wait()
 
 
+class Watched:
+    """A call of three bots: what Prometheus has, the spans that came to the collector, and the server."""
+
+    def __init__(self, prometheus: Prometheus, spans: list[Span], server: Server) -> None:
+        self.prometheus = prometheus
+        self.spans = spans
+        self.server = server
+
+
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def prometheus(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Prometheus]:
-    """A Prometheus that has watched a call of three bots from before it began."""
+async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Watched]:
+    """A call that has been watched from before it began, and goes on."""
     folder = tmp_path_factory.mktemp("prometheus")
+    spans: list[Span] = []
+
+    async def collect(request: web.Request) -> web.Response:
+        body = ExportTraceServiceRequest.FromString(await request.read())
+        for resource in body.resource_spans:
+            for scope in resource.scope_spans:
+                spans.extend(scope.spans)
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/v1/traces", collect)
     async with AsyncExitStack() as stack:
+        collector = await stack.enter_async_context(TestServer(app))
         server = Server(
             folder,
-            {"METRICS_INTERVAL": "1s", "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}"},
+            {"METRICS_INTERVAL": "1s", "OTEL_EXPORTER_OTLP_ENDPOINT": str(collector.make_url("/"))},
         )
         await server.start()
         stack.push_async_callback(server.stop)
@@ -121,11 +150,12 @@ async def prometheus(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
                 return len(await found.query("rate(chatter_subscription_rtt_seconds[3s]) * 0 + 1")) >= 3
 
             await until(measured, "the call has been measured", limit=30)
-            yield found
+            yield Watched(found, spans, server)
             end.set()
 
 
-async def test_no_panel_is_empty(prometheus: Prometheus) -> None:
+async def test_no_panel_is_empty(watched: Watched) -> None:
+    prometheus = watched.prometheus
     (room,) = await prometheus.values("chatter_room_participants", "room")
     participant = (await prometheus.values("chatter_subscription_packets_total", "participant"))[0]
     track = next(t for t in await prometheus.values("chatter_track_packets_total", "track") if "camera" in t)
@@ -147,11 +177,33 @@ async def test_no_panel_is_empty(prometheus: Prometheus) -> None:
     assert asked > 80
 
 
-async def test_every_alert_is_understood_and_none_cries_wolf(prometheus: Prometheus) -> None:
+async def test_every_alert_is_understood_and_none_cries_wolf(watched: Watched) -> None:
     rules = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
-    crying = {rule["alert"] for rule in rules if await prometheus.query(rule["expr"])}
-    # There is no collector.
-    assert crying <= {"ChatterTracesLost"}
+    crying = {rule["alert"] for rule in rules if await watched.prometheus.query(rule["expr"])}
+    assert crying == set()
+
+
+STAGES = {"websocket", "negotiation", "ice", "dtls", "first_packet", "first_keyframe"}
+
+
+async def test_a_join_is_one_trace_on_all_its_log_lines(watched: Watched) -> None:
+    async def exported() -> list[Span]:
+        return [span for span in watched.spans if span.name == "join"]
+
+    joins = await until(exported, "the joins have been exported", limit=15)
+    for join in joins:
+        inside = [span for span in watched.spans if span.parent_span_id == join.span_id]
+        assert {span.trace_id for span in inside} == {join.trace_id}
+        assert {span.name.removeprefix("join.") for span in inside} - {"token"} == STAGES
+        attributes = {each.key: each.value.string_value for each in join.attributes}
+        assert (attributes["chatter.client"], attributes["chatter.outcome"]) == ("bot", "complete")
+        lines = [json.loads(line) for line in watched.server.log.splitlines() if line.startswith("{")]
+        of_it = [line for line in lines if line.get("client") == attributes["chatter.client_id"]]
+        assert {"A participant joined", "Media is connected", "A join is over"} <= {
+            line["message"] for line in of_it
+        }
+        assert {line["trace_id"] for line in of_it} == {join.trace_id.hex()}
+        assert {line["room"] for line in of_it} == {attributes["chatter.room"]}
 
 
 def filled(expr: str, chosen: dict[str, str]) -> str:

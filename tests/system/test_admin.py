@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import psutil
 import pytest
 from playwright.async_api import Browser, expect
 
@@ -59,10 +60,20 @@ async def test_an_operator_sees_a_call_and_ends_somebodys_part(
         # Without a reload.
         await expect(people).to_have_count(1)
 
+        await page.get_by_test_id("drain").click()
+        await page.get_by_test_id("confirm").click()
+        await expect(page.get_by_text("This server ends when the last call is over")).to_be_visible()
+    # Ann was the last one.
+    await until(lambda: ended(server.pid), "the server has ended", limit=20)
+
 
 async def until_the_end(room: bots.Room) -> None:
     async for _ in room.events():
         pass
+
+
+async def ended(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 async def logged(log: str, message: str) -> bool:

@@ -120,10 +120,22 @@ def test_ends_that_are_no_failure_of_the_join(joins, reason, found):
     assert joins.following[0].timeline.outcome == "joining"
 
 
+def test_a_trace_is_named_as_long_as_somebody_is_there(joins, caplog):
+    caplog.set_level(logging.INFO)
+    room = arrive(joins)
+    follow(joins, marks())
+    joins.media_event(TransportClosed(room.id, "ann", "consent-expired"))
+    joins.forget_absent({room.id}, set())
+    joins.media_event(TransportClosed(room.id, "ann", "consent-expired"))
+    first, second = [record for record in caplog.records if record.message == "Media has ended"]
+    assert first.trace_id == f"{PARENT.trace_id:032x}"
+    assert not hasattr(second, "trace_id")
+
+
 def test_how_many_are_followed_is_bounded(joins, monkeypatch):
     monkeypatch.setattr(joins_module, "MAX_FOLLOWED", 3)
     rooms = [arrive(joins) for _ in range(5)]
     assert [join.timeline.room for join in joins.following] == [room.id for room in rooms[2:]]
     assert {done.timeline.outcome for done in joins.finished} == {"incomplete"}
-    joins.forget_rooms({rooms[0].id})
+    joins.forget_absent({rooms[0].id}, {(rooms[0].id, "ann")})
     assert dict(joins.by_room) == {rooms[0].id: 1}
