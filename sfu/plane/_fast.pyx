@@ -11,11 +11,30 @@ import os
 
 from sfu.bwe.sent import Bandwidth, Probe
 from sfu.plane import srtp as sessions
-from sfu.plane.interface import Drop, Punt, PuntKind, RouteState, SourceState
+from sfu.plane.interface import Drop, Punt, PuntKind, Repair, RouteState, SourceState
 
 cdef extern from "native/drop.h":
     int DROP_COUNT
     const char *drop_name(int reason)
+
+cdef extern from "native/repair.h":
+    int REPAIR_COUNT
+    const char *repair_name(int repair)
+
+cdef extern from "native/nack.h":
+    double MAX_AGE_VIDEO
+    double MAX_AGE_AUDIO
+    ctypedef struct nack_t:
+        double max_age
+        bint timed
+        double round_trip_time
+        uint64_t given_up
+
+cdef extern from "native/history.h":
+    ctypedef struct history_limits_t:
+        double seconds
+        uint64_t max_bytes
+        uint64_t used_bytes
 
 cdef extern from "native/address.h":
     ctypedef struct address_t:
@@ -122,6 +141,7 @@ cdef extern from "native/plane.h":
         arrivals_t *arrivals
         sent_t *sent
         pthread_mutex_t sending
+        double round_trip_time
 
     int COUNTED_LAYERS
     ctypedef struct source_t:
@@ -135,6 +155,15 @@ cdef extern from "native/plane.h":
         uint64_t layer_bytes[4][4]
         reception_t reception
         uint64_t keyframes
+        bint has_rtx
+        uint32_t rtx_ssrc
+        uint8_t rtx_payload_types[128]
+        nack_t *missing
+        uint64_t nacks
+        uint64_t requested
+        uint64_t recovered
+        uint64_t rtx_packets
+        uint64_t rtx_bytes
 
     ctypedef struct feed_t:
         source_t *source
@@ -172,6 +201,14 @@ cdef extern from "native/plane.h":
         uint64_t bytes
         uint64_t payload_bytes
         uint64_t drops[64]
+        bint has_rtx
+        uint32_t rtx_ssrc
+        int64_t rtx_sequence
+        uint64_t nacks
+        uint64_t retransmitted
+        uint64_t retransmitted_bytes
+        uint64_t missed
+        uint64_t throttled
 
     ctypedef enum punt_kind_t:
         PUNT_STUN
@@ -179,6 +216,7 @@ cdef extern from "native/plane.h":
         PUNT_RTCP
         PUNT_UNKNOWN_SSRC
         PUNT_KEYFRAME
+        PUNT_REPAIR_FAILED
 
     ctypedef struct punt_t:
         punt_t *next
@@ -198,11 +236,13 @@ cdef extern from "native/plane.h":
 
     ctypedef struct lane_t:
         uint64_t drops[64]
+        uint64_t repairs[16]
 
     ctypedef struct plane_t:
         srtp_t srtp
         pthread_rwlock_t lock
         address_table_t addresses
+        history_limits_t limits
         bint pad
         lane_t control
 
@@ -220,13 +260,16 @@ cdef extern from "native/plane.h":
     route_t *route_new(transport_t *transport, uint32_t ssrc, uint32_t clock_rate, uint16_t first_sequence)
     bint route_feed(route_t *route, const feed_t *feed)
     bint route_switch(route_t *route, const feed_t *feed)
+    void source_set_rtx(plane_t *plane, source_t *source, uint32_t ssrc)
+    void feed_repair(feed_t *feed, const route_t *route, bint nack, const uint8_t *rtx_payload_types)
     void route_pause(route_t *route, bint paused)
     void route_free(route_t *route)
     void lane_receive(lane_t *lane, uint8_t *data, size_t size, const address_t *address, double now) nogil
     void lane_forward(lane_t *lane, double now) nogil
     void lane_tick(lane_t *lane, transport_t *transport, double now) nogil
     void lane_flush(lane_t *lane) nogil
-    bint lane_replay(lane_t *lane, transport_t *transport, const uint8_t *data, size_t size, double now) nogil
+    bint lane_replay(lane_t *lane, transport_t *transport, uint8_t *data, size_t size, double now) nogil
+    void lane_ask(lane_t *lane, double now) nogil
     void lane_send_rtcp(lane_t *lane, transport_t *transport, const uint8_t *data, size_t size) nogil
     void lane_send(lane_t *lane, const uint8_t *data, size_t size, const address_t *address) nogil
     punt_t *plane_take_punts(plane_t *plane)
@@ -271,7 +314,11 @@ _PUNTS = {
     PUNT_RTCP: PuntKind.RTCP,
     PUNT_UNKNOWN_SSRC: PuntKind.UNKNOWN_SSRC,
     PUNT_KEYFRAME: PuntKind.KEYFRAME,
+    PUNT_REPAIR_FAILED: PuntKind.REPAIR_FAILED,
 }
+_REPAIRS = tuple(Repair(repair_name(repair).decode()) for repair in range(REPAIR_COUNT))
+# Seconds that are believed of a measured round trip.
+_MIN_ROUND_TRIP_TIME, _MAX_ROUND_TRIP_TIME = 0.005, 2.0
 
 
 # As evp_t has them.
@@ -318,10 +365,9 @@ cdef object _address(const address_t *address):
     return text.decode(), address.port
 
 
-ctypedef uint64_t layer_bytes_t[4][4]
-
-
-cdef object _source_state(const reception_t *reception, uint64_t keyframes, const layer_bytes_t *layer_bytes):
+cdef object _source_state(const source_t *source):
+    cdef const reception_t *reception = &source.reception
+    cdef const nack_t *missing = source.missing
     cdef int spatial, temporal
     return SourceState(
         packets=reception.packets,
@@ -329,14 +375,21 @@ cdef object _source_state(const reception_t *reception, uint64_t keyframes, cons
         first_sequence_number=reception.first,
         highest_sequence_number=reception.highest,
         jitter=reception.jitter,
-        keyframes=keyframes,
+        keyframes=source.keyframes,
         last_packet=reception.last_packet,
         layer_bytes={
-            (spatial, temporal): layer_bytes[0][spatial][temporal]
+            (spatial, temporal): source.layer_bytes[spatial][temporal]
             for spatial in range(COUNTED_LAYERS)
             for temporal in range(COUNTED_LAYERS)
-            if layer_bytes[0][spatial][temporal]
+            if source.layer_bytes[spatial][temporal]
         },
+        nacks=source.nacks,
+        requested=source.requested,
+        recovered=source.recovered,
+        given_up=missing.given_up if missing != NULL else 0,
+        rtx_packets=source.rtx_packets,
+        rtx_bytes=source.rtx_bytes,
+        round_trip_time=missing.round_trip_time if missing != NULL and missing.timed else None,
     )
 
 
@@ -356,6 +409,11 @@ cdef object _route_state(const route_t *state):
         next_source=state.next.source.id if state.next.source != NULL else None,
         spatial_layer=state.gate.spatial,
         temporal_layer=state.gate.temporal,
+        nacks=state.nacks,
+        retransmitted=state.retransmitted,
+        retransmitted_bytes=state.retransmitted_bytes,
+        retransmissions_missed=state.missed,
+        retransmissions_throttled=state.throttled,
     )
 
 
@@ -368,7 +426,24 @@ cdef class _Transport:
     cdef set sources
     cdef set routes
     cdef set used_ssrcs
-    cdef set ssrcs
+    cdef dict ssrcs  # of media and of RTX, to their source
+
+
+cdef int _check_rtx(_Transport transport, object identifier, object ssrc, object media_ssrc) except -1:
+    if ssrc in transport.ssrcs or ssrc == media_ssrc:
+        raise ValueError(f"transport {identifier} has a source of SSRC {ssrc} already")
+    return 0
+
+
+cdef int _read_payload_types(object mapping, uint8_t *out) except -1:
+    """Payload type to payload type; 0xFF for none."""
+    memset(out, 0xFF, 128)
+    for payload_type, mapped in mapping.items():
+        for value in (payload_type, mapped):
+            if not 0 <= value <= 127:
+                raise ValueError(f"payload type is {value}, it should be 0 to 127")
+        out[<int>payload_type] = mapped
+    return 0
 
 
 cdef class _Source:
@@ -454,7 +529,7 @@ cdef class FastPlane:
         row.row = transport_new(transport, ssrc)
         if row.row == NULL:
             raise MemoryError
-        row.sources, row.routes, row.used_ssrcs, row.ssrcs = set(), set(), set(), set()
+        row.sources, row.routes, row.used_ssrcs, row.ssrcs = set(), set(), set(), {}
         self.transports[transport] = row
 
     def bind(self, transport, address):
@@ -501,6 +576,25 @@ cdef class FastPlane:
             raise MemoryError
         return gcm
 
+    def set_round_trip_time(self, transport, seconds):
+        cdef _Transport row = self._transport(transport)
+        cdef double value = min(max(seconds, _MIN_ROUND_TRIP_TIME), _MAX_ROUND_TRIP_TIME)
+        self._lock()
+        row.row.round_trip_time = value
+        self._unlock()
+
+    def limit_history(self, seconds, max_bytes):
+        if not seconds > 0 or max_bytes < 0:
+            raise ValueError(
+                f"history of {seconds} seconds and {max_bytes} bytes: neither may be below 0, nor the time 0"
+            )
+        cdef double time = seconds
+        cdef uint64_t size = max_bytes
+        self._lock()
+        self.plane.limits.seconds = time
+        self.plane.limits.max_bytes = size
+        self._unlock()
+
     def close_transport(self, transport):
         cdef _Transport row = self._transport(transport)
         for route in tuple(row.routes):
@@ -521,9 +615,13 @@ cdef class FastPlane:
             raise ValueError(f"source {row.id} exists already")
         if row.ssrc in transport.ssrcs:
             raise ValueError(f"transport {row.transport} has a source of SSRC {row.ssrc} already")
+        if row.rtx_ssrc is not None:
+            _check_rtx(transport, row.transport, row.rtx_ssrc, row.ssrc)
         cdef _Source source = _Source()
         cdef uint8_t codecs[128]
+        cdef uint8_t repeats[128]
         memset(codecs, 0, sizeof(codecs))
+        _read_payload_types(row.rtx_payload_types, repeats)
         for payload_type, codec in row.codecs.items():
             if not 0 <= payload_type <= 127:
                 raise ValueError(f"payload type is {payload_type}, it should be 0 to 127")
@@ -536,6 +634,14 @@ cdef class FastPlane:
         cdef uint8_t transport_wide_id = _own_id(row.transport_wide_extension)
         cdef uint8_t descriptor_id = row.dependency_descriptor
         cdef uint8_t marking_id = row.frame_marking
+        cdef bint has_rtx = row.rtx_ssrc is not None
+        cdef uint32_t rtx_ssrc = row.rtx_ssrc if has_rtx else 0
+        cdef nack_t *missing = NULL
+        if row.nack:
+            missing = <nack_t *>calloc(1, sizeof(nack_t))
+            if missing == NULL:
+                raise MemoryError
+            missing.max_age = MAX_AGE_VIDEO if is_video else MAX_AGE_AUDIO
         self._lock()
         source.row = NULL
         if not transport_wide_id or transport_note_arrivals(transport.row):
@@ -546,13 +652,34 @@ cdef class FastPlane:
             source.row.descriptor_id = descriptor_id
             source.row.marking_id = marking_id
             memcpy(source.row.codecs, codecs, sizeof(codecs))
+            source.row.missing = missing
+            memcpy(source.row.rtx_payload_types, repeats, sizeof(repeats))
+            if has_rtx:
+                source_set_rtx(&self.plane, source.row, rtx_ssrc)
         self._unlock()
         if source.row == NULL:
+            free(missing)
             raise MemoryError
         source.spec = row
         self.sources[row.id] = source
         transport.sources.add(row.id)
-        transport.ssrcs.add(row.ssrc)
+        transport.ssrcs[row.ssrc] = row.id
+        if has_rtx:
+            transport.ssrcs[row.rtx_ssrc] = row.id
+
+    def set_rtx(self, source, ssrc):
+        cdef _Source row = self._source(source)
+        cdef _Transport transport = self._transport(row.spec.transport)
+        if row.row.has_rtx and row.row.rtx_ssrc == ssrc:
+            return
+        _check_rtx(transport, row.spec.transport, ssrc, row.spec.ssrc)
+        cdef uint32_t value = ssrc
+        if row.row.has_rtx:
+            del transport.ssrcs[row.row.rtx_ssrc]
+        transport.ssrcs[ssrc] = source
+        self._lock()
+        source_set_rtx(&self.plane, row.row, value)
+        self._unlock()
 
     def remove_source(self, source):
         cdef _Source row = self._source(source)
@@ -563,7 +690,8 @@ cdef class FastPlane:
         row.row = NULL
         del self.sources[source]
         transport.sources.discard(source)
-        transport.ssrcs.discard(row.spec.ssrc)
+        for ssrc in [ssrc for ssrc, owner in transport.ssrcs.items() if owner == source]:
+            del transport.ssrcs[ssrc]
 
     def add_route(self, row):
         cdef _Transport transport = self._transport(row.transport)
@@ -573,8 +701,14 @@ cdef class FastPlane:
             raise ValueError(
                 f"SSRC {row.ssrc} was sent on transport {row.transport} before: a new route needs a new one"
             )
-        if not 0 <= row.first_sequence_number < 1 << 15:
-            raise ValueError(f"first sequence number is {row.first_sequence_number}, it should be below 32768")
+        if row.rtx_ssrc is not None and (row.rtx_ssrc in transport.used_ssrcs or row.rtx_ssrc == row.ssrc):
+            raise ValueError(
+                f"SSRC {row.rtx_ssrc} of RTX was sent on transport {row.transport} before: "
+                "a new route needs a new one"
+            )
+        for number in (row.first_sequence_number, row.first_rtx_sequence_number):
+            if not 0 <= number < 1 << 15:
+                raise ValueError(f"first sequence number is {number}, it should be below 32768")
         mid = row.mid.encode()
         if row.mid_extension and not (0 < row.mid_extension < 256 and 0 < len(mid) < 256):
             raise ValueError(
@@ -586,11 +720,21 @@ cdef class FastPlane:
         cdef uint8_t abs_send_time_id = _own_id(row.abs_send_time_extension)
         if transport_wide_id and not transport_note_sent(transport.row):
             raise MemoryError
-        route.row = route_new(transport.row, row.ssrc, row.clock_rate, row.first_sequence_number)
+        cdef uint32_t ssrc = row.ssrc
+        cdef uint32_t clock_rate = row.clock_rate
+        cdef uint16_t first = row.first_sequence_number
+        self._lock()
+        route.row = route_new(transport.row, ssrc, clock_rate, first)
+        self._unlock()
         if route.row == NULL:
             raise MemoryError
         route.row.transport_wide_id = transport_wide_id
         route.row.abs_send_time_id = abs_send_time_id
+        if row.rtx_ssrc is not None:
+            # Nothing is sent before it is fed.
+            route.row.has_rtx = True
+            route.row.rtx_ssrc = row.rtx_ssrc
+            route.row.rtx_sequence = row.first_rtx_sequence_number
         if row.mid_extension:
             route.row.mid_id = row.mid_extension
             route.row.mid_size = len(mid)
@@ -599,6 +743,8 @@ cdef class FastPlane:
         self.routes[row.id] = route
         transport.routes.add(row.id)
         transport.used_ssrcs.add(row.ssrc)
+        if row.rtx_ssrc is not None:
+            transport.used_ssrcs.add(row.rtx_ssrc)
 
     def remove_route(self, route):
         cdef _Route row = self._route(route)
@@ -610,9 +756,10 @@ cdef class FastPlane:
         del self.routes[route]
         transport.routes.discard(route)
 
-    cdef _Source _read_feed(self, object feed, feed_t *out):
+    cdef _Source _read_feed(self, _Route route, object feed, feed_t *out):
         """Convert a feed; its source, None for none."""
         cdef _Source source = None
+        cdef uint8_t repeats[128]
         memset(out, 0, sizeof(feed_t))
         memset(out.payload_types, 0xFF, sizeof(out.payload_types))
         if feed is None:
@@ -621,6 +768,7 @@ cdef class FastPlane:
         for payload_type in (*feed.payload_types, *feed.payload_types.values()):
             if not 0 <= payload_type <= 127:
                 raise ValueError(f"payload type is {payload_type}, it should be 0 to 127")
+        _read_payload_types(feed.rtx_payload_types, repeats)
         for identifier in (*feed.extensions, *feed.extensions.values()):
             if not 1 <= identifier <= 255:
                 raise ValueError(f"header extension id is {identifier}, it should be 1 to 255")
@@ -634,12 +782,13 @@ cdef class FastPlane:
         out.clocked = feed.timestamp_delta is not None
         if out.clocked:
             out.timestamp_delta = feed.timestamp_delta & 0xFFFFFFFF
+        feed_repair(out, route.row, feed.nack, repeats)
         return source
 
     def feed_route(self, route, feed):
         cdef _Route row = self._route(route)
         cdef feed_t fed
-        self._read_feed(feed, &fed)
+        self._read_feed(row, feed, &fed)
         self._lock()
         done = route_feed(row.row, &fed)
         self._unlock()
@@ -661,7 +810,7 @@ cdef class FastPlane:
                 f"source {feed.source} is of transport {source.spec.transport}, and source "
                 f"{current.id} of {owner}: a route switches between sources of one"
             )
-        self._read_feed(feed, &fed)
+        self._read_feed(row, feed, &fed)
         self._lock()
         done = route_switch(row.row, &fed)
         self._unlock()
@@ -713,11 +862,10 @@ cdef class FastPlane:
             row for row in self.transports.values()
             if row.row.arrivals != NULL and arrivals_due(row.row.arrivals, now)
         ]
-        if not due:
-            return
         self._lock()
         for row in due:
             lane_tick(&self.plane.control, row.row, now)
+        lane_ask(&self.plane.control, now)
         lane_flush(&self.plane.control)
         self._unlock()
 
@@ -767,11 +915,17 @@ cdef class FastPlane:
         cdef _Transport row = self._transport(transport)
         cdef size_t size = packet.shape[0]
         cdef bint known
-        cdef const uint8_t *data = &packet[0] if size else NULL
+        # RTX is unwrapped in place: in a copy of this call's own.
+        cdef uint8_t *data = <uint8_t *>malloc(size + 1)
+        if data == NULL:
+            raise MemoryError
+        if size:
+            memcpy(data, &packet[0], size)
         with nogil:
             pthread_rwlock_wrlock(&self.plane.lock)
             known = lane_replay(&self.plane.control, row.row, data, size, now)
             pthread_rwlock_unlock(&self.plane.lock)
+        free(data)
         if not known:
             self.drop(Drop.UNKNOWN_SSRC)
 
@@ -833,15 +987,11 @@ cdef class FastPlane:
 
     def source_state(self, source):
         cdef _Source row = self._source(source)
-        cdef reception_t reception
-        cdef uint64_t keyframes
-        cdef layer_bytes_t layer_bytes
+        cdef source_t state
         self._lock()
-        reception = row.row.reception
-        keyframes = row.row.keyframes
-        memcpy(layer_bytes, row.row.layer_bytes, sizeof(layer_bytes_t))
+        state = row.row[0]
         self._unlock()
-        return _source_state(&reception, keyframes, &layer_bytes)
+        return _source_state(&state)
 
     def route_state(self, route):
         cdef _Route row = self._route(route)
@@ -857,7 +1007,7 @@ cdef class FastPlane:
 
     cdef object _sample_source(self, object source):
         cdef source_t *row = self._source(source).row
-        return _source_state(&row.reception, row.keyframes, &row.layer_bytes)
+        return _source_state(row)
 
     cdef object _sample_route(self, object route):
         return _route_state(self._route(route).row)
@@ -879,6 +1029,19 @@ cdef class FastPlane:
                 totals[reason] = totals.get(reason, 0) + counts[at]
         return totals
 
+    def repairs(self):
+        cdef uint64_t counts[16]
+        cdef size_t thread
+        cdef int at
+        self._lock()
+        for at in range(REPAIR_COUNT):
+            counts[at] = self.plane.control.repairs[at]
+            if self.port != NULL:
+                for thread in range(self.port.thread_count):
+                    counts[at] += self.port.threads[thread].lane.repairs[at]
+        self._unlock()
+        return {repair: counts[at] for at, repair in enumerate(_REPAIRS)}
+
     def sizes(self):
         return {
             "transports": len(self.transports),
@@ -886,6 +1049,9 @@ cdef class FastPlane:
             "sources": len(self.sources),
             "routes": len(self.routes),
         }
+
+    def history_bytes(self):
+        return self.plane.limits.used_bytes
 
     # The media port
 

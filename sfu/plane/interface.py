@@ -42,6 +42,10 @@ class Drop(enum.StrEnum):
     SRTCP_REPLAY = "srtcp_replay"
     UNKNOWN_SSRC = "unknown_ssrc"
     """RTP whose SSRC the control side could not attribute to a media line (counted by it with `drop`)."""
+    RTX_EMPTY = "rtx_empty"
+    """RTX that repeats nothing: padding, with which senders probe."""
+    RTX_UNKNOWN = "rtx_unknown"
+    """RTX of a payload type that repeats none of the stream's."""
     MALFORMED_RTCP = "malformed_rtcp"
     # STUN and DTLS, counted by the control side with `drop`.
     STUN_MALFORMED = "stun_malformed"
@@ -65,7 +69,7 @@ class Drop(enum.StrEnum):
     BEFORE_START = "before_start"
     """Older than the first packet that the route carried from this source (reordered around a start)."""
     TOO_LATE = "too_late"
-    """128 or more behind the newest packet sent on the route: SRTP can no longer tell whether it was sent."""
+    """512 or more behind the newest packet sent on the route: SRTP can no longer tell whether it was sent."""
     LAYER_NOT_WANTED = "layer_not_wanted"
     """Of a spatial or temporal layer that the route does not send."""
     TOO_LARGE = "too_large"
@@ -77,6 +81,28 @@ class Drop(enum.StrEnum):
     # The socket, counted by the IO side with `drop`.
     SEND_WOULD_BLOCK = "send_would_block"
     SEND_FAILED = "send_failed"
+
+
+class Repair(enum.StrEnum):
+    """What has been done against loss. Each has a counter of this name."""
+
+    NACKS_SENT = "nacks_sent"
+    """NACK messages to publishers."""
+    PACKETS_REQUESTED = "packets_requested"
+    """In them; one that is asked for again counts again."""
+    PACKETS_RECOVERED = "packets_recovered"
+    """Requested ones that came."""
+    PACKETS_GIVEN_UP = "packets_given_up"
+    """Missing ones that did not come while they were of use."""
+    NACKS_RECEIVED = "nacks_received"
+    """NACK messages of subscribers."""
+    PACKETS_RETRANSMITTED = "packets_retransmitted"
+    """To subscribers."""
+    BYTES_RETRANSMITTED = "bytes_retransmitted"
+    RETRANSMISSIONS_MISSED = "retransmissions_missed"
+    """Asked for and not there: too old, or never sent."""
+    RETRANSMISSIONS_THROTTLED = "retransmissions_throttled"
+    """Asked for again within a round trip, or too often."""
 
 
 class PuntKind(enum.Enum):
@@ -92,6 +118,8 @@ class PuntKind(enum.Enum):
     """`data` is an RTP packet, unprotected, of `transport`. After `add_source` give it to `replay`."""
     KEYFRAME = "keyframe"
     """A keyframe of `source`, which `transport` sends, began; `data` is empty."""
+    REPAIR_FAILED = "repair_failed"
+    """Packets of `source` are lost for good, and no keyframe has come since; `data` is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +174,12 @@ class SourceRow:
     """Id of the dependency descriptor header extension at the publisher; 0 where it has none."""
     frame_marking: int = 0
     """Id of the frame marking header extension (RFC 9626) at the publisher; 0 where it has none."""
+    nack: bool = False
+    """The publisher answers NACK: what is missing is asked for."""
+    rtx_payload_types: Mapping[int, int] = field(default_factory=dict)
+    """Payload type of RTX (RFC 4588) → of what it repeats."""
+    rtx_ssrc: int | None = None
+    """What the publisher repeats comes on this SSRC, as far as it is known: see `set_rtx`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +201,10 @@ class RouteRow:
     numbered by the server, over all routes of the transport, and feedback about them stays in the plane."""
     abs_send_time_extension: int = 0
     """Id of abs-send-time at this subscriber; 0 where it has none. The time is the server's."""
+    rtx_ssrc: int | None = None
+    """Where the subscriber expects what is repeated (RFC 4588); None repeats it as it was, on `ssrc`."""
+    first_rtx_sequence_number: int = 0
+    """Below 2^15, as `first_sequence_number`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +222,10 @@ class Feed:
     """(timestamp of the source that the route carries now − timestamp of this one) of the same moment, as
     the publisher's sender reports tell it; None where that is not known. With it timestamps keep to the
     publisher's clock over a change of source."""
+    nack: bool = False
+    """NACKs of the subscriber are answered."""
+    rtx_payload_types: Mapping[int, int] = field(default_factory=dict)
+    """Payload type at the subscriber → its payload type of RTX. What has none is repeated as it was."""
 
 
 @dataclass(slots=True)
@@ -206,6 +248,20 @@ class SourceState:
     """`now` of the newest packet; 0.0 before the first."""
     layer_bytes: dict[tuple[int, int], int] = field(default_factory=dict)
     """(spatial, temporal) layer → bytes of its packets; layers above 3 count as 3."""
+    nacks: int = 0
+    """NACK messages sent to the publisher."""
+    requested: int = 0
+    """Packets asked for in them, each time that they were."""
+    recovered: int = 0
+    """Packets that came after they had been asked for. `packets` counts them too."""
+    given_up: int = 0
+    """Packets that did not come while they were of use."""
+    rtx_packets: int = 0
+    """Packets that came by RTX, those that were there already included."""
+    rtx_bytes: int = 0
+    """Of the packets that they repeat, headers included."""
+    round_trip_time: float | None = None
+    """Seconds from a NACK to its answer, smoothed; None before the first."""
 
 
 @dataclass(slots=True)
@@ -235,6 +291,16 @@ class RouteState:
     """The highest spatial layer that is sent; 255: all that there are."""
     temporal_layer: int = 0
     """The highest temporal layer that is sent; 255: all that there are."""
+    nacks: int = 0
+    """NACK messages received."""
+    retransmitted: int = 0
+    """Packets sent again. They are no part of `packets`."""
+    retransmitted_bytes: int = 0
+    """Of these packets, headers included; SRTP's too where they go out as they were, without RTX."""
+    retransmissions_missed: int = 0
+    """Packets asked for that were not there: too old, or never sent."""
+    retransmissions_throttled: int = 0
+    """Packets asked for within a round trip of the last time, or too often."""
 
 
 class Plane(Protocol):
@@ -259,17 +325,29 @@ class Plane(Protocol):
     def set_keys(self, transport: int, keys: SrtpKeys) -> None:
         """Start SRTP. Raises ValueError if the transport has keys, or if these have the wrong size."""
 
+    def set_round_trip_time(self, transport: int, seconds: float) -> None:
+        """A measured round trip to the peer, from 0.005 to 2; 0.1 before the first. NACKs are timed by it,
+        and nothing is repeated twice within one."""
+
+    def limit_history(self, seconds: float, max_bytes: int) -> None:
+        """How long packets are kept to be sent again, and what all streams together may hold. Before it is
+        called: 1 s and 256 MiB. One stream holds at most 4 MiB and 1,024 packets."""
+
     def close_transport(self, transport: int) -> None:
         """Forget the transport, its addresses, keys, sources and routes, and what fed from its sources."""
 
     def add_source(self, row: SourceRow) -> None: ...
 
+    def set_rtx(self, source: int, ssrc: int) -> None:
+        """The publisher repeats packets of the source on this SSRC. Raises ValueError if it is another
+        stream's of the transport."""
+
     def remove_source(self, source: int) -> None:
         """Forget a source. Routes that it fed stay, without a feed or with the one they were to switch to."""
 
     def add_route(self, row: RouteRow) -> None:
-        """Raises ValueError for an SSRC that a route of this transport has or had: its sequence numbers are
-        used up under these keys."""
+        """Raises ValueError for an SSRC (or SSRC of RTX) that a route of this transport has or had: its
+        sequence numbers are used up under these keys."""
 
     def remove_route(self, route: int) -> None: ...
 
@@ -307,8 +385,8 @@ class Plane(Protocol):
         """A datagram from the socket."""
 
     def tick(self, now: float) -> None:
-        """Send what is due: transport-wide feedback that no packet has given rise to. To be called about
-        every 100 ms; more often is harmless."""
+        """Send what is due: NACKs to publishers, and transport-wide feedback that no packet has given rise
+        to. To be called every 20 ms or so; threads of the plane's own do it by themselves."""
 
     def bandwidth(self, transport: int) -> Bandwidth | None:
         """What the receiver's transport-wide feedback has told, at this moment; None where it gives none."""
@@ -345,5 +423,11 @@ class Plane(Protocol):
     def drops(self) -> Mapping[Drop, int]:
         """Every drop since the start, those of routes (closed ones too) included."""
 
+    def repairs(self) -> Mapping[Repair, int]:
+        """What has been done against loss since the start, for rows that are gone too."""
+
     def sizes(self) -> Mapping[str, int]:
         """Number of rows per table ("transports", "addresses", "sources", "routes"): for leak tests."""
+
+    def history_bytes(self) -> int:
+        """What is held to send packets again."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pylibsrtp
 
 from sfu.bwe.sent import WINDOW as SENT_WINDOW
 from sfu.bwe.sent import Bandwidth, SentPackets
 from sfu.plane import srtp
+from sfu.plane.feedback import take_nacks
 from sfu.plane.gate import ALL_LAYERS
 from sfu.plane.interface import (
     Address,
@@ -18,6 +19,7 @@ from sfu.plane.interface import (
     Feed,
     Punt,
     PuntKind,
+    Repair,
     RouteRow,
     RouteState,
     SourceRow,
@@ -25,54 +27,20 @@ from sfu.plane.interface import (
     SrtpKeys,
 )
 from sfu.plane.route import Destination, Feeding, Incoming, Route
+from sfu.plane.source import MAXIMUM_LAYER, Source
 from sfu.streams.arrivals import Arrivals
-from sfu.streams.keyframe import Detector, detector_for
-from sfu.streams.layer_reader import LayerReader
-from sfu.streams.reception import Reception, Refusal
-from sfu.wire import rtcp, rtp, twcc
+from sfu.streams.history import HistoryLimits
+from sfu.streams.nack import NackList
+from sfu.streams.reception import Refusal
+from sfu.wire import rtcp, rtp, rtx, twcc
 from sfu.wire.demux import Protocol, classify
 
 MAXIMUM_ADDRESSES = 16
 """Addresses bound to one transport; a further one ends the oldest, so that a client cannot fill the table."""
-MAXIMUM_LAYER = 3
-"""Bytes of higher layers count into this one: there could be eight, and nobody sends more than three."""
 MAXIMUM_STRANGERS = 64
 """SSRCs without a row whose SRTP state a transport keeps; a further one ends the oldest."""
-
-
-class _Source:
-    """An incoming stream and the routes that it feeds."""
-
-    __slots__ = (
-        "codecs",
-        "detectors",
-        "keyframe_timestamp",
-        "keyframes",
-        "layer_bytes",
-        "layers",
-        "reception",
-        "routes",
-        "row",
-    )
-
-    def __init__(self, row: SourceRow) -> None:
-        self.row = row
-        self.reception = Reception(row.clock_rate)
-        self.routes: dict[int, Route] = {}
-        self.detectors: dict[int, Detector] = {}
-        if row.is_video:
-            for payload_type, codec in row.codecs.items():
-                detector = detector_for(codec)
-                if detector is not None:
-                    self.detectors[payload_type] = detector
-        self.codecs = {
-            payload_type: row.codecs[payload_type].upper() if payload_type in self.detectors else None
-            for payload_type in row.codecs
-        }
-        self.layers = LayerReader(row.dependency_descriptor, row.frame_marking)
-        self.layer_bytes: dict[tuple[int, int], int] = {}
-        self.keyframes = 0
-        self.keyframe_timestamp: int | None = None
+MINIMUM_ROUND_TRIP_TIME, MAXIMUM_ROUND_TRIP_TIME = 0.005, 2.0
+"""Seconds that are believed of a measured round trip."""
 
 
 class _Transport(Destination):
@@ -83,7 +51,9 @@ class _Transport(Destination):
         "arrivals",
         "id",
         "receive",
+        "repeats",
         "routes",
+        "routes_by_ssrc",
         "sources",
         "ssrc",
         "strangers",
@@ -97,14 +67,16 @@ class _Transport(Destination):
         self.arrivals: Arrivals | None = None
         self.addresses: dict[Address, None] = {}  # the newest last
         self.receive: pylibsrtp.Session | None = None
-        self.sources: dict[int, _Source] = {}  # by SSRC
+        self.sources: dict[int, Source] = {}  # by SSRC
+        self.repeats: dict[int, Source] = {}  # by SSRC of RTX
         self.routes: set[int] = set()
+        self.routes_by_ssrc: dict[int, Route] = {}
         self.used_ssrcs: set[int] = set()
         self.strangers: dict[int, None] = {}  # the oldest first
 
     def meet(self, ssrc: int) -> None:
         """Note that the receiving session keeps state for this SSRC, and bound how many it keeps."""
-        if ssrc in self.strangers or ssrc in self.sources:
+        if ssrc in self.strangers or ssrc in self.sources or ssrc in self.repeats:
             return
         self.strangers[ssrc] = None
         if len(self.strangers) > MAXIMUM_STRANGERS:
@@ -115,6 +87,11 @@ class _Transport(Destination):
                 if self.receive is not None:
                     self.receive.remove_stream(oldest)
 
+    def answers(self, ssrc: int) -> bool:
+        """Whether NACKs about this SSRC are answered."""
+        route = self.routes_by_ssrc.get(ssrc)
+        return route is not None and route.answers
+
 
 class ReferencePlane:
     """Implements `sfu.plane.interface.Plane`, which documents it."""
@@ -122,12 +99,16 @@ class ReferencePlane:
     def __init__(self) -> None:
         self._transports: dict[int, _Transport] = {}
         self._addresses: dict[Address, _Transport] = {}
-        self._sources: dict[int, _Source] = {}
+        self._sources: dict[int, Source] = {}
         self._routes: dict[int, Route] = {}
         self._datagrams: list[tuple[bytes, Address]] = []
         self._punts: list[Punt] = []
         self._drops: dict[Drop, int] = {}
         self._packet = Incoming()
+        self._limits = HistoryLimits()
+        # Sources with packets to ask for, or to give up.
+        self._gaps: dict[int, Source] = {}
+        self._repairs = dict.fromkeys(Repair, 0)
 
     # Rows
 
@@ -165,6 +146,18 @@ class ReferencePlane:
         receive, send = srtp.receive_session(keys), srtp.send_session(keys)
         row.receive, row.send = receive, send
 
+    def set_round_trip_time(self, transport: int, seconds: float) -> None:
+        self._transport(transport).round_trip_time = min(
+            max(seconds, MINIMUM_ROUND_TRIP_TIME), MAXIMUM_ROUND_TRIP_TIME
+        )
+
+    def limit_history(self, seconds: float, max_bytes: int) -> None:
+        if not seconds > 0 or max_bytes < 0:
+            raise ValueError(
+                f"history of {seconds} seconds and {max_bytes} bytes: neither may be below 0, nor the time 0"
+            )
+        self._limits.seconds, self._limits.max_bytes = seconds, max_bytes
+
     def close_transport(self, transport: int) -> None:
         row = self._transport(transport)
         for route in tuple(row.routes):
@@ -180,16 +173,35 @@ class ReferencePlane:
         transport = self._transport(row.transport)
         if row.id in self._sources:
             raise ValueError(f"source {row.id} exists already")
-        if row.ssrc in transport.sources:
+        if row.ssrc in transport.sources or row.ssrc in transport.repeats:
             raise ValueError(f"transport {row.transport} has a source of SSRC {row.ssrc} already")
         _check_payload_types(row.codecs)
         _check_own(row.transport_wide_extension)
         if row.transport_wide_extension and transport.arrivals is None:
             transport.arrivals = Arrivals()
-        source = _Source(row)
+        _check_payload_types((*row.rtx_payload_types, *row.rtx_payload_types.values()))
+        if row.rtx_ssrc is not None:
+            _check_rtx(transport, row.rtx_ssrc, row.ssrc)
+        source = Source(row, self._limits)
         self._sources[row.id] = source
         transport.sources[row.ssrc] = source
         transport.strangers.pop(row.ssrc, None)
+        if row.rtx_ssrc is not None:
+            transport.repeats[row.rtx_ssrc] = source
+            transport.strangers.pop(row.rtx_ssrc, None)
+
+    def set_rtx(self, source: int, ssrc: int) -> None:
+        row = self._source(source)
+        transport = self._transports[row.row.transport]
+        if ssrc == row.rtx_ssrc:
+            return
+        _check_rtx(transport, ssrc, row.row.ssrc)
+        former, row.rtx_ssrc = row.rtx_ssrc, ssrc
+        if former is not None:
+            del transport.repeats[former]
+            transport.meet(former)
+        transport.repeats[ssrc] = row
+        transport.strangers.pop(ssrc, None)
 
     def remove_source(self, source: int) -> None:
         row = self._source(source)
@@ -205,8 +217,13 @@ class ReferencePlane:
         transport = self._transports[row.row.transport]
         del transport.sources[row.row.ssrc]
         del self._sources[source]
+        self._gaps.pop(source, None)
+        row.history.release()
         if row.reception.packets:
             transport.meet(row.row.ssrc)
+        if row.rtx_ssrc is not None:
+            del transport.repeats[row.rtx_ssrc]
+            transport.meet(row.rtx_ssrc)
 
     def add_route(self, row: RouteRow) -> None:
         transport = self._transport(row.transport)
@@ -216,10 +233,14 @@ class ReferencePlane:
             raise ValueError(
                 f"SSRC {row.ssrc} was sent on transport {row.transport} before: a new route needs a new one"
             )
-        if not 0 <= row.first_sequence_number < 1 << 15:
+        if row.rtx_ssrc is not None and (row.rtx_ssrc in transport.used_ssrcs or row.rtx_ssrc == row.ssrc):
             raise ValueError(
-                f"first sequence number is {row.first_sequence_number}, it should be below 32768"
+                f"SSRC {row.rtx_ssrc} of RTX was sent on transport {row.transport} before: "
+                "a new route needs a new one"
             )
+        for number in (row.first_sequence_number, row.first_rtx_sequence_number):
+            if not 0 <= number < 1 << 15:
+                raise ValueError(f"first sequence number is {number}, it should be below 32768")
         mid_size = len(row.mid.encode())
         if row.mid_extension and not (0 < row.mid_extension < 256 and 0 < mid_size < 256):
             raise ValueError(
@@ -229,29 +250,44 @@ class ReferencePlane:
         _check_own(row.abs_send_time_extension)
         if row.transport_wide_extension and transport.sent is None:
             transport.sent = SentPackets()
-        self._routes[row.id] = Route(row, transport)
+        self._routes[row.id] = Route(row, transport, self._limits)
         transport.routes.add(row.id)
+        transport.routes_by_ssrc[row.ssrc] = self._routes[row.id]
         transport.used_ssrcs.add(row.ssrc)
+        if row.rtx_ssrc is not None:
+            transport.used_ssrcs.add(row.rtx_ssrc)
 
     def remove_route(self, route: int) -> None:
         row = self._route(route)
-        self._detach(route, row)
-        self._transports[row.row.transport].routes.discard(route)
+        formers = self._detach(route, row)
+        row.kept.release()
+        transport = self._transports[row.row.transport]
+        transport.routes.discard(route)
+        del transport.routes_by_ssrc[row.row.ssrc]
         del self._routes[route]
+        for former in formers:
+            former.settle()
 
-    def _detach(self, route: int, row: Route) -> None:
-        for feeding in (row.current, row.next):
-            if feeding is not None:
-                del self._sources[feeding.feed.source].routes[route]
+    def _detach(self, route: int, row: Route) -> list[Source]:
+        """The sources that feed it, or are to."""
+        sources = [
+            self._sources[feeding.feed.source] for feeding in (row.current, row.next) if feeding is not None
+        ]
+        for source in sources:
+            del source.routes[route]
+        return sources
 
     def feed_route(self, route: int, feed: Feed | None) -> None:
         row = self._route(route)
         source = self._source(feed.source) if feed is not None else None
         feeding = self._feeding(row, feed)
-        self._detach(route, row)
+        formers = self._detach(route, row)
         row.set_feed(feeding)
         if source is not None:
             source.routes[route] = row
+            source.settle()
+        for former in formers:
+            former.settle()
 
     def switch_route(self, route: int, feed: Feed) -> None:
         row = self._route(route)
@@ -266,21 +302,23 @@ class ReferencePlane:
                 f"{current.row.id} of {current.row.transport}: a route switches between sources of one"
             )
         feeding = self._feeding(row, feed)
-        if row.next is not None:
-            del self._sources[row.next.feed.source].routes[route]
+        before = self._sources[row.next.feed.source] if row.next is not None else None
+        if before is not None:
+            del before.routes[route]
             row.next = None
         if source is not current:
             row.next = feeding
             source.routes[route] = row
+            source.settle()
+        if before is not None:
+            before.settle()
 
     def _feeding(self, row: Route, feed: Feed | None) -> Feeding | None:
         if feed is None:
             return None
         _check(feed)
         spec = self._source(feed.source).row
-        return Feeding(
-            feed, spec.codecs, spec.dependency_descriptor, (row.own, row.row.abs_send_time_extension)
-        )
+        return Feeding(feed, spec, row.row, (row.own, row.row.abs_send_time_extension))
 
     def limit_route(self, route: int, spatial: int, temporal: int) -> None:
         gate = self._route(route).gate
@@ -349,7 +387,11 @@ class ReferencePlane:
             self.drop(srtp.rtcp_drop(error))
             return
         transport.meet(int.from_bytes(packet[4:8], "big"))
-        rest = self._handle_rtcp(transport.sent, packet, now)
+        nacks, rest = take_nacks(packet, transport.answers)
+        for nack in nacks:
+            route = transport.routes_by_ssrc[nack.ssrc]
+            route.answer(nack.lost, now, self._finder(route, now), self._datagrams, self._repairs)
+        rest = self._handle_rtcp(transport.sent, rest, now)
         if rest:
             self._punts.append(Punt(PuntKind.RTCP, rest, address, transport.id))
 
@@ -373,6 +415,12 @@ class ReferencePlane:
     def tick(self, now: float) -> None:
         for transport in self._transports.values():
             self._tick(transport, now)
+        for source in list(self._gaps.values()):
+            missing = source.missing
+            assert missing is not None
+            self._ask(source, missing, now)
+            if not missing:
+                del self._gaps[source.row.id]
 
     def _tick(self, transport: _Transport, now: float) -> None:
         """Send what is due to the transport: feedback about what it sends."""
@@ -389,6 +437,18 @@ class ReferencePlane:
         sent = self._transport(transport).sent
         return copy.deepcopy(sent.state) if sent is not None else None
 
+    def _finder(self, route: Route, now: float) -> Callable[[int, int], bool]:
+        """Finds whether what the publisher that now feeds a route has sent is still kept."""
+
+        def find(source: int, extended: int) -> bool:
+            row = self._sources.get(source)
+            feeding = self._sources.get(route.current.feed.source) if route.current is not None else None
+            if row is None or feeding is None or row.row.transport != feeding.row.transport:
+                return False
+            return row.history.get(extended, now) is not None
+
+        return find
+
     def replay(self, transport: int, packet: bytes, now: float) -> None:
         if not self._forward(self._transport(transport), packet, now):
             self.drop(Drop.UNKNOWN_SSRC)
@@ -403,31 +463,51 @@ class ReferencePlane:
             self.drop(Drop.MALFORMED_RTP)
             return True
         first, second, sequence_number, timestamp, ssrc = rtp.FIXED_HEADER.unpack_from(data)
+        payload_type = second & 0x7F
         source = transport.sources.get(ssrc)
+        repeated = False
         if source is None:
-            return False
+            source = transport.repeats.get(ssrc)
+            if source is None:
+                return False
+            repeated = True
         identifier = source.row.transport_wide_extension
         if identifier and transport.arrivals is not None:
             number = next((data for found, data in elements if found == identifier), b"")
             if len(number) >= 2:
                 transport.arrivals.receive(int.from_bytes(number[:2], "big"), ssrc, now)
-        extended = source.reception.receive(sequence_number, timestamp, len(data), now)
+        if repeated:
+            original = source.row.rtx_payload_types.get(payload_type)
+            if original is None or end - start < rtx.OSN_SIZE:
+                self.drop(Drop.RTX_UNKNOWN if original is None else Drop.RTX_EMPTY)
+                return True
+            data = rtx.unwrap(data, start, end, ssrc=source.row.ssrc, payload_type=original)
+            payload_type, end = original, end - rtx.OSN_SIZE
+            sequence_number = int.from_bytes(data[2:4], "big")
+            source.rtx_packets += 1
+            source.rtx_bytes += len(data)
+        extended = source.reception.receive(sequence_number, timestamp, len(data), now, repeated=repeated)
         if isinstance(extended, Refusal):
             self.drop(Drop.SRTP_REPLAY if extended is Refusal.DUPLICATE else Drop.SEQUENCE_JUMP)
             return True
-        payload_type = second & 0x7F
+        if source.missing is not None:
+            self._note(source, source.missing, extended, now)
         detector = source.detectors.get(payload_type)
         keyframe = detector is not None and detector(data, start, end)
         if keyframe and timestamp != source.keyframe_timestamp:
             source.keyframe_timestamp = timestamp
             source.keyframes += 1
             self._punts.append(Punt(PuntKind.KEYFRAME, transport=transport.id, source=source.row.id))
+        if keyframe and source.missing is not None:
+            source.missing.keyframe(extended)
         layers = source.layers
         layering = layers.read(source.codecs.get(payload_type), data, start, end, elements)
         layer = min(layering.spatial, MAXIMUM_LAYER), min(layering.temporal, MAXIMUM_LAYER)
         source.layer_bytes[layer] = source.layer_bytes.get(layer, 0) + len(data)
         if not source.routes:
             return True
+        if source.keeps:
+            source.history.put(extended, data, now)
         packet = self._packet
         packet.source = source.row.id
         packet.layering = layering
@@ -453,8 +533,44 @@ class ReferencePlane:
             if reason is not None:
                 self.drop(reason)
             if route.current is not former and former is not None:
+                # What it keeps may still be asked for: it is not settled.
                 del self._sources[former.feed.source].routes[identifier]
         return True
+
+    def _note(self, source: Source, missing: NackList, extended: int, now: float) -> None:
+        """Strike a packet off what is missing, or learn what it tells to be missing."""
+        given_up = missing.given_up
+        if missing.received(extended, now):
+            source.recovered += 1
+            self._repairs[Repair.PACKETS_RECOVERED] += 1
+        self._repairs[Repair.PACKETS_GIVEN_UP] += missing.given_up - given_up
+        if missing or missing.unrepaired:
+            self._gaps[source.row.id] = source
+
+    def _ask(self, source: Source, missing: NackList, now: float) -> None:
+        transport = self._transports[source.row.transport]
+        if not source.routes:
+            # Nobody would see it.
+            missing.clear()
+            missing.unrepaired = False
+            return
+        given_up = missing.given_up
+        numbers = missing.due(now, transport.round_trip_time)
+        self._repairs[Repair.PACKETS_GIVEN_UP] += missing.given_up - given_up
+        if missing.unrepaired:
+            missing.unrepaired = False
+            if source.row.is_video:
+                self._punts.append(Punt(PuntKind.REPAIR_FAILED, transport=transport.id, source=source.row.id))
+        if numbers and transport.address is not None and transport.send is not None:
+            source.nacks += 1
+            source.requested += len(numbers)
+            self._repairs[Repair.NACKS_SENT] += 1
+            self._repairs[Repair.PACKETS_REQUESTED] += len(numbers)
+            lost = tuple(number & 0xFFFF for number in numbers)
+            message = rtcp.GenericNack(transport.ssrc, source.row.ssrc, lost)
+            # A compound packet begins with a report (RFC 3550 section 6.1), if an empty one.
+            report = rtcp.ReceiverReport(transport.ssrc)
+            self.send_rtcp(transport.id, rtcp.serialize([report, message]))
 
     def send_rtcp(self, transport: int, packet: bytes) -> None:
         row = self._transport(transport)
@@ -491,18 +607,7 @@ class ReferencePlane:
     # Counters
 
     def source_state(self, source: int) -> SourceState:
-        row = self._source(source)
-        reception = row.reception
-        return SourceState(
-            packets=reception.packets,
-            bytes=reception.bytes,
-            first_sequence_number=reception.first,
-            highest_sequence_number=reception.highest,
-            jitter=reception.jitter,
-            keyframes=row.keyframes,
-            last_packet=reception.last_packet,
-            layer_bytes=dict(row.layer_bytes),
-        )
+        return self._source(source).state()
 
     def route_state(self, route: int) -> RouteState:
         return self._route(route).state()
@@ -515,6 +620,9 @@ class ReferencePlane:
     def drops(self) -> Mapping[Drop, int]:
         return dict(self._drops)
 
+    def repairs(self) -> Mapping[Repair, int]:
+        return dict(self._repairs)
+
     def sizes(self) -> Mapping[str, int]:
         return {
             "transports": len(self._transports),
@@ -523,13 +631,16 @@ class ReferencePlane:
             "routes": len(self._routes),
         }
 
+    def history_bytes(self) -> int:
+        return self._limits.used_bytes
+
     def _transport(self, transport: int) -> _Transport:
         try:
             return self._transports[transport]
         except KeyError:
             raise KeyError(f"there is no transport {transport}") from None
 
-    def _source(self, source: int) -> _Source:
+    def _source(self, source: int) -> Source:
         try:
             return self._sources[source]
         except KeyError:
@@ -553,8 +664,14 @@ def _check_own(identifier: int) -> None:
         raise ValueError(f"header extension id is {identifier}, it should be 0 to 255")
 
 
+def _check_rtx(transport: _Transport, ssrc: int, media_ssrc: int) -> None:
+    if ssrc in transport.sources or ssrc in transport.repeats or ssrc == media_ssrc:
+        raise ValueError(f"transport {transport.id} has a source of SSRC {ssrc} already")
+
+
 def _check(feed: Feed) -> None:
     _check_payload_types((*feed.payload_types, *feed.payload_types.values()))
+    _check_payload_types((*feed.rtx_payload_types, *feed.rtx_payload_types.values()))
     for identifier in (*feed.extensions, *feed.extensions.values()):
         if not 1 <= identifier <= 255:
             raise ValueError(f"header extension id is {identifier}, it should be 1 to 255")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import pylibsrtp
 
 from sfu.bwe.sent import SentPackets
 from sfu.plane.gate import Gate
-from sfu.plane.interface import Address, Drop, Feed, RouteRow, RouteState
+from sfu.plane.interface import Address, Drop, Feed, Repair, RouteRow, RouteState, SourceRow
 from sfu.plane.picture_numbers import PictureNumbers
-from sfu.plane.srtp import MAXIMUM_PACKET, SEND_WINDOW
+from sfu.plane.retransmission import MAX_RESENDS, Memory, Remembered
+from sfu.plane.srtp import MAXIMUM_PACKET
+from sfu.streams.history import History, HistoryLimits
 from sfu.streams.number_map import NumberMap
-from sfu.streams.sequence import MAX_DROPOUT, signed32
-from sfu.wire import rtp
+from sfu.streams.sequence import MAX_DROPOUT, SEND_WINDOW, signed16, signed32
+from sfu.wire import rtp, rtx
 from sfu.wire.dependency_descriptor import Structure, with_frame_number
 from sfu.wire.layering import Layering
 
@@ -28,13 +30,14 @@ _MINIMUM_STEPS_PER_SECOND = 100
 class Destination:
     """Where a transport's packets go: what its routes read."""
 
-    __slots__ = ("address", "send", "sent")
+    __slots__ = ("address", "round_trip_time", "send", "sent")
 
     def __init__(self) -> None:
         self.address: Address | None = None
         self.send: pylibsrtp.Session | None = None
         self.sent: SentPackets | None = None
         """What is numbered over the whole transport; None where the peer gives no feedback about it."""
+        self.round_trip_time = 0.1
 
 
 class Incoming:
@@ -92,19 +95,24 @@ class Incoming:
 class Feeding:
     """A feed with its maps as they are looked up."""
 
-    __slots__ = ("dependency_descriptor", "extensions", "feed", "payload_types", "rewriting")
+    __slots__ = (
+        "dependency_descriptor",
+        "extensions",
+        "feed",
+        "payload_types",
+        "rewriting",
+        "rtx_payload_types",
+    )
 
-    def __init__(
-        self, feed: Feed, codecs: Mapping[int, str], dependency_descriptor: int, own: Sequence[object]
-    ) -> None:
-        """`codecs` and `dependency_descriptor` are those of the source's row.
-
-        Routes of equal `own` add the same header extension elements to a packet.
-        """
+    def __init__(self, feed: Feed, source: SourceRow, route: RouteRow, own: Sequence[object]) -> None:
+        """Routes of equal `own` add the same header extension elements to a packet."""
         self.feed = feed
-        self.payload_types = {key: value for key, value in feed.payload_types.items() if key in codecs}
+        self.payload_types = {key: value for key, value in feed.payload_types.items() if key in source.codecs}
         self.extensions = dict(feed.extensions)
-        self.dependency_descriptor = dependency_descriptor
+        self.dependency_descriptor = source.dependency_descriptor
+        self.rtx_payload_types = (
+            dict(feed.rtx_payload_types) if feed.nack and route.rtx_ssrc is not None else {}
+        )
         # Routes that rewrite alike share the blocks built for a packet. Bytes keep their hash; tuples do not.
         self.rewriting = repr((sorted(self.extensions.items()), own)).encode()
 
@@ -121,8 +129,12 @@ class Route:
         "first_packet",
         "gate",
         "highest",
+        "kept",
         "last_now",
         "last_timestamp",
+        "memory",
+        "missed",
+        "nacks",
         "next",
         "numbers",
         "offered",
@@ -131,13 +143,17 @@ class Route:
         "paused",
         "payload_bytes",
         "pictures",
+        "retransmitted",
+        "retransmitted_bytes",
         "row",
+        "rtx_sequence_number",
         "start",
         "starting",
+        "throttled",
         "timestamp_offset",
     )
 
-    def __init__(self, row: RouteRow, destination: Destination) -> None:
+    def __init__(self, row: RouteRow, destination: Destination, limits: HistoryLimits) -> None:
         self.row = row
         self.destination = destination
         self.own: list[rtp.Element] = [(row.mid_extension, row.mid.encode())] if row.mid_extension else []
@@ -163,6 +179,28 @@ class Route:
         self.bytes = 0
         self.payload_bytes = 0
         self.drops: dict[Drop, int] = {}
+        self.rtx_sequence_number = row.first_rtx_sequence_number  # of the next one
+        self.memory = Memory()
+        # As it was sent, by number: what cannot be repeated by RTX.
+        self.kept = History(limits)
+        self.nacks = 0
+        self.retransmitted = 0
+        self.retransmitted_bytes = 0
+        self.missed = 0
+        self.throttled = 0
+
+    def rebuilds(self, source: int) -> bool:
+        """Whether it may need packets of a source again that feeds it, or is to."""
+        return any(
+            feeding.feed.source == source and bool(feeding.rtx_payload_types)
+            for feeding in (self.current, self.next)
+            if feeding is not None
+        )
+
+    @property
+    def answers(self) -> bool:
+        """Whether NACKs of the subscriber are answered."""
+        return self.current is not None and self.current.feed.nack
 
     def set_feed(self, feeding: Feeding | None) -> None:
         """Carry another source from now on, or none."""
@@ -173,6 +211,8 @@ class Route:
         self.next = None
         self.starting = True
         self.awaiting_keyframe = feeding is not None and feeding.feed.await_keyframe
+        if feeding is None or not feeding.feed.nack:
+            self.kept.release()
 
     def _change_clock(self, feeding: Feeding | None) -> None:
         """Guess the timestamp offset of another source: where the clocks of both are known, it is known."""
@@ -297,7 +337,42 @@ class Route:
         self.bytes += len(plain)
         if passes:
             self.payload_bytes += packet.payload_size
+            if feeding.feed.nack:
+                self._remember(packet, feeding, sequence, plain, protected)
         return None
+
+    def _remember(
+        self, packet: Incoming, feeding: Feeding, sequence: int, plain: bytes, protected: bytes
+    ) -> None:
+        """Note a packet that was sent, so that it can be sent again."""
+        first, second, _, timestamp, _ = rtp.FIXED_HEADER.unpack_from(plain)
+        payload_type = second & 0x7F
+        self.memory.add(
+            Remembered(
+                number=sequence,
+                source=packet.source,
+                extended=packet.extended,
+                timestamp=timestamp,
+                payload_type=payload_type,
+                first_byte=first & ~rtp.EXTENSION_BIT,
+                marker=second & rtp.MARKER_BIT,
+                contributors=packet.contributors,
+                elements=self._elements(packet, feeding),
+                payload=plain[len(plain) - len(packet.payload) :],
+            )
+        )
+        if payload_type not in feeding.rtx_payload_types:
+            self.kept.put(sequence, protected, packet.now)
+
+    def _elements(self, packet: Incoming, feeding: Feeding) -> list[rtp.Element]:
+        """The publisher's header extensions with the frame number that the subscriber gets."""
+        if packet.layering.frame_number is None:
+            return packet.elements
+        frame, changed = self.pictures.frame_number(packet.layering), feeding.dependency_descriptor
+        return [
+            (found, with_frame_number(data, frame) if found == changed and len(data) >= 3 else data)
+            for found, data in packet.elements
+        ]
 
     def _write(
         self,
@@ -330,13 +405,7 @@ class Route:
         frame = self.pictures.frame_number(layering)
         cached = packet.blocks.get((feeding.rewriting, frame))
         if cached is None:
-            elements = packet.elements
-            if layering.frame_number is not None:
-                changed = feeding.dependency_descriptor
-                elements = [
-                    (found, with_frame_number(data, frame) if found == changed and len(data) >= 3 else data)
-                    for found, data in elements
-                ]
+            elements = self._elements(packet, feeding)
             own = self._own_elements(packet.now)
             block = rtp.build_extension_block(rtp.remap_elements(elements, feeding.extensions, own))
             if self._sent is None:
@@ -375,6 +444,89 @@ class Route:
             own.append((self.row.transport_wide_extension, sent.next_number.to_bytes(2, "big")))
         return own
 
+    def answer(
+        self,
+        lost: Iterable[int],
+        now: float,
+        find: Callable[[int, int], bool],
+        out: list[tuple[bytes, Address]],
+        repairs: dict[Repair, int],
+    ) -> None:
+        """Send again what a NACK asks for, as far as it is there.
+
+        `find` tells whether the packet that a source got under an extended number is still kept. `repairs`
+        counts what is done.
+        """
+        self.nacks += 1
+        repairs[Repair.NACKS_RECEIVED] += 1
+        round_trip_time = self.destination.round_trip_time
+        for number in lost:
+            sent = None
+            if self.highest is not None:
+                sent = self.memory.find(self.highest + signed16(number - self.highest))
+            if sent is not None and (
+                sent.resends >= MAX_RESENDS or (sent.resends and now - sent.resent_at < round_trip_time)
+            ):
+                self.throttled += 1
+                repairs[Repair.RETRANSMISSIONS_THROTTLED] += 1
+                continue
+            size = self._resend(sent, now, find, out) if sent is not None else 0
+            if sent is None or not size:
+                self.missed += 1
+                repairs[Repair.RETRANSMISSIONS_MISSED] += 1
+                continue
+            sent.resends += 1
+            sent.resent_at = now
+            self.retransmitted += 1
+            self.retransmitted_bytes += size
+            repairs[Repair.PACKETS_RETRANSMITTED] += 1
+            repairs[Repair.BYTES_RETRANSMITTED] += size
+
+    def _resend(
+        self,
+        sent: Remembered,
+        now: float,
+        find: Callable[[int, int], bool],
+        out: list[tuple[bytes, Address]],
+    ) -> int:
+        """Bytes of what was sent again, 0 where nothing could be."""
+        address, session = self.destination.address, self.destination.send
+        if address is None or session is None:
+            return 0
+        kept = self.kept.get(sent.number, now)
+        if kept is not None:
+            out.append((kept, address))
+            return len(kept)
+        payload_type = self.current.rtx_payload_types.get(sent.payload_type) if self.current else None
+        if payload_type is None or self.current is None or not find(sent.source, sent.extended):
+            return 0
+        elements = rtp.remap_elements(sent.elements, self.current.extensions, self._own_elements(now))
+        block = rtp.build_extension_block(elements)
+        plain = (
+            rtp.FIXED_HEADER.pack(
+                sent.first_byte | rtp.EXTENSION_BIT if block else sent.first_byte,
+                sent.marker | payload_type,
+                self.rtx_sequence_number & 0xFFFF,
+                sent.timestamp,
+                self.row.rtx_ssrc,
+            )
+            + sent.contributors
+            + block
+            + (sent.number & 0xFFFF).to_bytes(rtx.OSN_SIZE, "big")
+            + sent.payload
+        )
+        if len(plain) > MAXIMUM_PACKET:
+            return 0
+        try:
+            protected = session.protect(plain)
+        except pylibsrtp.Error:
+            return 0
+        self.rtx_sequence_number += 1
+        out.append((protected, address))
+        if (numbers := self._sent) is not None:
+            numbers.sent(len(protected), now)
+        return len(plain)
+
     def _anchor_timestamp(self, packet: Incoming) -> int:
         """The offset with which the timestamps go on from the newest one sent."""
         if self.highest is None:
@@ -407,4 +559,9 @@ class Route:
             spatial_layer=self.gate.spatial,
             temporal_layer=self.gate.temporal,
             first_packet=self.first_packet,
+            nacks=self.nacks,
+            retransmitted=self.retransmitted,
+            retransmitted_bytes=self.retransmitted_bytes,
+            retransmissions_missed=self.missed,
+            retransmissions_throttled=self.throttled,
         )

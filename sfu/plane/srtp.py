@@ -10,10 +10,7 @@ from pylibsrtp import _binding
 from pylibsrtp._binding import ffi, lib
 
 from sfu.plane.interface import Drop, SrtpKeys, SrtpProfile
-from sfu.streams.sequence import WINDOW
-
-SEND_WINDOW = 128
-"""How far behind the newest sent a packet can still be protected, in packets."""
+from sfu.streams.sequence import SEND_WINDOW, WINDOW
 
 # What pylibsrtp's buffer holds, and the most that libsrtp may append to a packet.
 MAXIMUM_DATAGRAM = 1500

@@ -51,9 +51,18 @@ class Reception:
         self._arrival: float | None = None  # timestamp units
         self._timestamp = 0
 
-    def receive(self, sequence_number: int, timestamp: int, size: int, now: float) -> int | Refusal:
-        """Count a packet of `size` bytes; its extended sequence number, or why it does not count."""
+    def receive(
+        self, sequence_number: int, timestamp: int, size: int, now: float, *, repeated: bool = False
+    ) -> int | Refusal:
+        """Count a packet of `size` bytes; its extended sequence number, or why it does not count.
+
+        One that was `repeated` on its sender's RTX stream tells nothing of jitter, and restarts nothing.
+        """
+        if repeated and not -WINDOW < signed16(sequence_number - self.highest) < MAX_DROPOUT:
+            return Refusal.JUMP
         if not self._seen:
+            if repeated:
+                return Refusal.JUMP
             extended = self.first = self.highest = sequence_number
             self._seen = 1
         else:
@@ -78,6 +87,8 @@ class Reception:
         self.packets += 1
         self.bytes += size
         self.last_packet = now
+        if repeated:
+            return extended
         arrival = now * self.clock_rate
         if self._arrival is not None:
             transit = arrival - self._arrival - signed32(timestamp - self._timestamp)

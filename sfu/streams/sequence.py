@@ -4,6 +4,9 @@ from __future__ import annotations
 
 WINDOW = 1024
 """Packets that can be behind the newest and still new: the replay window of the receiving SRTP session."""
+SEND_WINDOW = 512
+"""How far behind the newest sent a packet can still be protected, in packets: a second of video at 4 Mbit/s,
+so that what was repaired on its way in goes out in its place."""
 MAX_DROPOUT = 3000
 """A gap of this many sequence numbers is no loss but a restart (RFC 3550 appendix A.1)."""
 

@@ -16,6 +16,8 @@
     X(SRTCP_REPLAY, "srtcp_replay") \
     X(UNKNOWN_SSRC, "unknown_ssrc") \
     X(MALFORMED_RTCP, "malformed_rtcp") \
+    X(RTX_EMPTY, "rtx_empty")       \
+    X(RTX_UNKNOWN, "rtx_unknown")   \
     X(ROUTE_PAUSED, "route_paused") \
     X(AWAITING_KEYFRAME, "awaiting_keyframe") \
     X(BEFORE_START, "before_start") \

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rtcp.h"
+
 /* Bytes of the smallest SRTCP packet: header, SSRC, index, the shortest tag (RFC 3711 section 3.4). */
 #define MIN_SRTCP (8 + 4 + 10)
 
@@ -15,6 +17,7 @@ static void init_locks(plane_t *plane) {
     pthread_rwlock_init(&plane->lock, &attributes);
     pthread_rwlockattr_destroy(&attributes);
     pthread_mutex_init(&plane->punt_lock, NULL);
+    pthread_mutex_init(&plane->gap_lock, NULL);
 }
 
 bool plane_init(plane_t *plane, const srtp_t *srtp, uint64_t seed) {
@@ -22,6 +25,7 @@ bool plane_init(plane_t *plane, const srtp_t *srtp, uint64_t seed) {
     plane->srtp = *srtp;
     plane->punts_end = &plane->punts;
     plane->kept_end = &plane->kept;
+    plane->limits = (history_limits_t){.seconds = 1.0, .max_bytes = 256 << 20};
     lane_init(&plane->control, plane, plane_keep, NULL);
     init_locks(plane);
     return address_table_init(&plane->addresses, seed);
@@ -37,8 +41,10 @@ void plane_free(plane_t *plane) {
         free(kept);
     }
     address_table_free(&plane->addresses);
+    free(plane->gaps);
     pthread_rwlock_destroy(&plane->lock);
     pthread_mutex_destroy(&plane->punt_lock);
+    pthread_mutex_destroy(&plane->gap_lock);
 }
 
 void plane_forked(plane_t *plane) {
@@ -76,6 +82,7 @@ transport_t *transport_new(int64_t id, uint32_t ssrc) {
         return NULL;
     transport->id = id;
     transport->ssrc = ssrc;
+    transport->round_trip_time = ROUND_TRIP_TIME;
     pthread_mutex_init(&transport->receiving, NULL);
     pthread_mutex_init(&transport->sending, NULL);
     return transport;
@@ -100,6 +107,7 @@ void transport_free(transport_t *transport) {
     pthread_mutex_destroy(&transport->sending);
     gcm_free(transport->send.gcm);
     free(transport->sources);
+    free(transport->routes);
     free(transport);
 }
 
@@ -152,6 +160,14 @@ source_t *transport_source(const transport_t *transport, uint32_t ssrc) {
     return NULL;
 }
 
+/* The source that is repeated on this SSRC. */
+static source_t *repeated_source(const transport_t *transport, uint32_t ssrc) {
+    for (size_t at = 0; at < transport->source_count; at++)
+        if (transport->sources[at]->has_rtx && transport->sources[at]->rtx_ssrc == ssrc)
+            return transport->sources[at];
+    return NULL;
+}
+
 static void forget_stranger(transport_t *transport, size_t at) {
     transport->stranger_count--;
     memmove(
@@ -162,7 +178,7 @@ static void forget_stranger(transport_t *transport, size_t at) {
 
 /* Note that the receiving session keeps state for this SSRC, and bound how many it keeps. */
 static void meet(const srtp_t *srtp, transport_t *transport, uint32_t ssrc) {
-    if (transport_source(transport, ssrc))
+    if (transport_source(transport, ssrc) || repeated_source(transport, ssrc))
         return;
     for (size_t at = 0; at < transport->stranger_count; at++)
         if (transport->strangers[at] == ssrc)
@@ -175,6 +191,15 @@ static void meet(const srtp_t *srtp, transport_t *transport, uint32_t ssrc) {
         if (transport->receive)
             srtp->remove_stream(transport->receive, htonl(oldest));
     }
+}
+
+/* It has a row now. */
+static void greet(transport_t *transport, uint32_t ssrc) {
+    for (size_t at = 0; at < transport->stranger_count; at++)
+        if (transport->strangers[at] == ssrc) {
+            forget_stranger(transport, at);
+            break;
+        }
 }
 
 source_t *source_new(transport_t *transport, int64_t id, uint32_t ssrc, uint32_t clock_rate) {
@@ -193,13 +218,70 @@ source_t *source_new(transport_t *transport, int64_t id, uint32_t ssrc, uint32_t
     source->transport = transport;
     source->ssrc = ssrc;
     source->reception.clock_rate = clock_rate;
+    memset(source->rtx_payload_types, NO_PAYLOAD_TYPE, sizeof source->rtx_payload_types);
     transport->sources[transport->source_count++] = source;
-    for (size_t at = 0; at < transport->stranger_count; at++)
-        if (transport->strangers[at] == ssrc) {
-            forget_stranger(transport, at);
-            break;
-        }
+    greet(transport, ssrc);
     return source;
+}
+
+void source_set_rtx(plane_t *plane, source_t *source, uint32_t ssrc) {
+    bool had = source->has_rtx;
+    uint32_t former = source->rtx_ssrc;
+    if (had && former == ssrc)
+        return;
+    source->has_rtx = false;
+    if (had)
+        meet(&plane->srtp, source->transport, former);
+    source->has_rtx = true;
+    source->rtx_ssrc = ssrc;
+    greet(source->transport, ssrc);
+}
+
+void source_settle(source_t *source) {
+    source->keeps = false;
+    for (size_t at = 0; at < source->route_count; at++)
+        source->keeps |= (source->routes[at]->feed.source == source ? source->routes[at]->feed.rebuilds
+                                                                    : source->routes[at]->next.rebuilds);
+    if (!source->keeps) {
+        history_free(source->history);
+        source->history = NULL;
+    }
+}
+
+/* Gaps. The flag of a source is read and written under its transport's `receiving`, or with no lane at work. */
+
+static void add_gap(plane_t *plane, source_t *source) {
+    if (source->gapped)
+        return;
+    pthread_mutex_lock(&plane->gap_lock);
+    if (plane->gap_count == plane->gap_room) {
+        size_t room = plane->gap_room ? plane->gap_room * 2 : 16;
+        source_t **gaps = realloc(plane->gaps, room * sizeof(source_t *));
+        if (gaps) {
+            plane->gaps = gaps;
+            plane->gap_room = room;
+        }
+    }
+    /* Where memory is out, the next packet tries again. */
+    if (plane->gap_count < plane->gap_room) {
+        plane->gaps[plane->gap_count] = source;
+        __atomic_store_n(&plane->gap_count, plane->gap_count + 1, __ATOMIC_RELAXED);
+        source->gapped = true;
+    }
+    pthread_mutex_unlock(&plane->gap_lock);
+}
+
+static void remove_gap(plane_t *plane, source_t *source) {
+    if (!source->gapped)
+        return;
+    pthread_mutex_lock(&plane->gap_lock);
+    size_t at = 0, count = plane->gap_count - 1;
+    while (plane->gaps[at] != source)
+        at++;
+    memmove(plane->gaps + at, plane->gaps + at + 1, (count - at) * sizeof *plane->gaps);
+    __atomic_store_n(&plane->gap_count, count, __ATOMIC_RELAXED);
+    source->gapped = false;
+    pthread_mutex_unlock(&plane->gap_lock);
 }
 
 void plane_remove_source(plane_t *plane, source_t *source) {
@@ -214,8 +296,13 @@ void plane_remove_source(plane_t *plane, source_t *source) {
         transport->sources + at,
         transport->sources + at + 1,
         (transport->source_count - at) * sizeof *transport->sources);
+    remove_gap(plane, source);
     if (source->reception.packets)
         meet(&plane->srtp, transport, source->ssrc);
+    if (source->has_rtx)
+        meet(&plane->srtp, transport, source->rtx_ssrc);
+    history_free(source->history);
+    free(source->missing);
     free(source->routes);
     free(source->structure);
     free(source);
@@ -374,18 +461,72 @@ static void read_layering(lane_t *lane, source_t *source, codec_t codec, packet_
     }
 }
 
+void source_read_places(const source_t *source, packet_t *packet) {
+    codec_t codec = source->codecs[packet->payload_type];
+    layering_t *layering = &packet->layering;
+    bool read = (codec == CODEC_VP8 && layering_vp8(packet->data, packet->payload, packet->end, layering)) ||
+                (codec == CODEC_VP9 && layering_vp9(packet->data, packet->payload, packet->end, layering));
+    if (!read)
+        memset(layering, 0, sizeof *layering);
+    size_t size = 0;
+    const uint8_t *descriptor = NULL;
+    if (codec != CODEC_ABSENT && codec != CODEC_OTHER && source->descriptor_id)
+        descriptor = rtp_find_extension(packet, source->descriptor_id, &size);
+    layering->has_frame = descriptor && size >= DESCRIPTOR_MANDATORY;
+    layering->descriptor_id = source->descriptor_id;
+}
+
 static size_t counted(uint8_t layer) {
     return layer < COUNTED_LAYERS ? layer : COUNTED_LAYERS - 1;
 }
 
+/* Make of an RTX packet what it repeats (RFC 4588 section 4), in place. */
+static drop_t unwrap(source_t *source, uint8_t *data, packet_t *packet) {
+    uint8_t payload_type = source->rtx_payload_types[packet->payload_type];
+    if (payload_type == NO_PAYLOAD_TYPE)
+        return DROP_RTX_UNKNOWN;
+    if (packet->end - packet->payload < 2)
+        return DROP_RTX_EMPTY;
+    packet->sequence = read16(data + packet->payload);
+    packet->ssrc = source->ssrc;
+    packet->payload_type = payload_type;
+    packet->size -= 2;
+    packet->end -= 2;
+    memmove(data + 2, data, packet->payload);
+    data += 2;
+    data[1] = (uint8_t)((data[1] & RTP_MARKER) | payload_type);
+    write16(data + 2, packet->sequence);
+    write32(data + 8, packet->ssrc);
+    packet->data = data;
+    source->rtx_packets++;
+    source->rtx_bytes += packet->size;
+    return DROP_NONE;
+}
+
+/* Strike a packet off what is missing, or learn what it tells to be missing. */
+static void note(lane_t *lane, source_t *source, int64_t number, double now) {
+    nack_t *missing = source->missing;
+    uint64_t given_up = missing->given_up;
+    if (nack_received(missing, number, now)) {
+        source->recovered++;
+        lane->repairs[REPAIR_PACKETS_RECOVERED]++;
+    }
+    lane->repairs[REPAIR_PACKETS_GIVEN_UP] += missing->given_up - given_up;
+    if (missing->count || missing->unrepaired)
+        add_gap(lane->plane, source);
+}
+
 /* Count a packet into its source and keep it for lane_forward. False where it has no source. */
-static bool take(lane_t *lane, transport_t *transport, const uint8_t *data, size_t size, double now) {
+static bool take(lane_t *lane, transport_t *transport, uint8_t *data, size_t size, double now) {
     packet_t packet;
     if (!rtp_parse(data, size, &packet)) {
         lane->drops[DROP_MALFORMED_RTP]++;
         return true;
     }
     source_t *source = transport_source(transport, packet.ssrc);
+    bool repeated = !source;
+    if (repeated)
+        source = repeated_source(transport, packet.ssrc);
     if (!source)
         return false;
     size_t wide_size;
@@ -393,12 +534,16 @@ static bool take(lane_t *lane, transport_t *transport, const uint8_t *data, size
         source->transport_wide_id ? rtp_find_extension(&packet, source->transport_wide_id, &wide_size) : NULL;
     if (wide && wide_size >= 2)
         arrivals_receive(transport->arrivals, read16(wide), packet.ssrc, now);
-    drop_t reason =
-        reception_receive(&source->reception, packet.sequence, packet.timestamp, size, now, &packet.extended);
+    drop_t reason = repeated ? unwrap(source, data, &packet) : DROP_NONE;
+    if (reason == DROP_NONE)
+        reason = reception_receive(
+            &source->reception, packet.sequence, packet.timestamp, packet.size, repeated, now, &packet.extended);
     if (reason != DROP_NONE) {
         lane->drops[reason]++;
         return true;
     }
+    if (source->missing)
+        note(lane, source, packet.extended, now);
     codec_t codec = source->codecs[packet.payload_type];
     bool keyframe = rtp_begins_keyframe(codec, &packet);
     if (keyframe && !(source->had_keyframe && source->keyframe_timestamp == packet.timestamp)) {
@@ -407,10 +552,15 @@ static bool take(lane_t *lane, transport_t *transport, const uint8_t *data, size
         source->keyframes++;
         punt(lane, PUNT_KEYFRAME, transport, source->id, NULL, NULL, 0);
     }
+    if (keyframe && source->missing)
+        nack_keyframe(source->missing, packet.extended);
     read_layering(lane, source, codec, &packet, now);
-    source->layer_bytes[counted(packet.layering.spatial)][counted(packet.layering.temporal)] += size;
+    source->layer_bytes[counted(packet.layering.spatial)][counted(packet.layering.temporal)] += packet.size;
     if (!source->route_count)
         return true;
+    if (source->keeps && (source->history || (source->history = history_new(&lane->plane->limits))))
+        history_put(source->history, packet.extended, packet.data, packet.size, now);
+    packet.source = source->id;
     packet.starts = keyframe || codec == CODEC_OTHER || codec == CODEC_ABSENT;
     if (!source->pending_count)
         lane->dirty[lane->dirty_count++] = source;
@@ -469,6 +619,35 @@ static size_t handle_rtcp(lane_t *lane, transport_t *transport, uint8_t *data, s
     return kept;
 }
 
+typedef struct requests {
+    lane_t *lane;
+    const transport_t *transport;
+    double now;
+} requests_t;
+
+/* Keep a NACK until the lane has forwarded: it takes locks of another transport. */
+static bool keep_requests(void *context, uint32_t ssrc, const uint8_t *items, size_t count) {
+    requests_t *requests = context;
+    lane_t *lane = requests->lane;
+    const transport_t *transport = requests->transport;
+    size_t at = 0;
+    while (at < transport->route_count && transport->routes[at]->ssrc != ssrc)
+        at++;
+    if (at == transport->route_count || !transport->routes[at]->feed.nack)
+        return false;
+    for (size_t in = 0; in < count; in++) {
+        if (lane->request_count == MAX_REQUESTS)
+            lane_forward(lane, requests->now);
+        lane->requests[lane->request_count++] = (request_t){
+            .route = transport->routes[at],
+            .first = read16(items + 4 * in),
+            .mask = read16(items + 4 * in + 2),
+            .begins = !in,
+        };
+    }
+    return true;
+}
+
 static void receive_rtcp(
     lane_t *lane, transport_t *transport, uint8_t *data, size_t size, const address_t *address, double now) {
     if (size < MIN_SRTCP || size > MAX_DATAGRAM) {
@@ -483,7 +662,9 @@ static void receive_rtcp(
         return;
     }
     meet(&lane->plane->srtp, transport, read32(data + 4));
-    size_t rest = handle_rtcp(lane, transport, data, (size_t)plain_size, now);
+    requests_t requests = {lane, transport, now};
+    size_t rest = rtcp_take_nacks(data, (size_t)plain_size, keep_requests, &requests);
+    rest = handle_rtcp(lane, transport, data, rest, now);
     if (rest)
         punt(lane, PUNT_RTCP, transport, NO_ROW, address, data, rest);
 }
@@ -531,6 +712,36 @@ static void choose_padding(const source_t *source, bool pad[BATCH]) {
     }
 }
 
+/* Answer the NACKs of the batch. No lock is held here, and those of one request are taken in the order in which
+ * forwarding takes them: the publisher's, then the subscriber's. */
+static void answer(lane_t *lane, double now) {
+    for (size_t at = 0; at < lane->request_count;) {
+        route_t *route = lane->requests[at].route;
+        transport_t *publisher = route->feed.source ? route->feed.source->transport : NULL;
+        if (publisher)
+            pthread_mutex_lock(&publisher->receiving);
+        pthread_mutex_lock(&route->transport->sending);
+        for (; at < lane->request_count && lane->requests[at].route == route; at++) {
+            const request_t *request = &lane->requests[at];
+            route->nacks += request->begins;
+            lane->repairs[REPAIR_NACKS_RECEIVED] += request->begins;
+            for (int bit = 0; bit <= 16; bit++)
+                if (!bit || request->mask >> (bit - 1) & 1)
+                    route_resend(
+                        route,
+                        (uint16_t)(request->first + bit),
+                        now,
+                        &lane->plane->srtp,
+                        &lane->out,
+                        lane->repairs);
+        }
+        pthread_mutex_unlock(&route->transport->sending);
+        if (publisher)
+            pthread_mutex_unlock(&publisher->receiving);
+    }
+    lane->request_count = 0;
+}
+
 /* Forward what waits of one source. */
 static void forward_source(lane_t *lane, source_t *source, double now) {
     plane_t *plane = lane->plane;
@@ -561,6 +772,7 @@ void lane_forward(lane_t *lane, double now) {
         pthread_mutex_unlock(&lane->held[at]->receiving);
     }
     lane->held_count = 0;
+    answer(lane, now);
     lane_flush(lane);
 }
 
@@ -569,7 +781,7 @@ void lane_flush(lane_t *lane) {
         lane->out.flush(&lane->out);
 }
 
-bool lane_replay(lane_t *lane, transport_t *transport, const uint8_t *data, size_t size, double now) {
+bool lane_replay(lane_t *lane, transport_t *transport, uint8_t *data, size_t size, double now) {
     bool known = take(lane, transport, data, size, now);
     lane_forward(lane, now);
     return known;
@@ -595,7 +807,8 @@ void lane_tick(lane_t *lane, transport_t *transport, double now) {
     pthread_mutex_unlock(&transport->sending);
 }
 
-void lane_send_rtcp(lane_t *lane, transport_t *transport, const uint8_t *data, size_t size) {
+/* Protect a compound packet and give it to the lane's out. */
+static void push_rtcp(lane_t *lane, transport_t *transport, const uint8_t *data, size_t size) {
     if (!transport->addressed) {
         lane->drops[DROP_NO_ADDRESS]++;
         return;
@@ -611,12 +824,76 @@ void lane_send_rtcp(lane_t *lane, transport_t *transport, const uint8_t *data, s
     uint8_t *room = out_room(&lane->out);
     memcpy(room, data, size);
     int protected_size = (int)size;
-    if (lane->plane->srtp.protect_rtcp(transport->send.session, room, &protected_size) != SRTP_OK) {
+    pthread_mutex_lock(&transport->sending);
+    int status = lane->plane->srtp.protect_rtcp(transport->send.session, room, &protected_size);
+    pthread_mutex_unlock(&transport->sending);
+    if (status != SRTP_OK) {
         lane->drops[DROP_SRTP_PROTECT]++;
         return;
     }
     out_push(&lane->out, &transport->address, (size_t)protected_size);
+}
+
+void lane_send_rtcp(lane_t *lane, transport_t *transport, const uint8_t *data, size_t size) {
+    push_rtcp(lane, transport, data, size);
     lane->out.flush(&lane->out);
+}
+
+/* Ask for what a source misses. */
+static void ask(lane_t *lane, source_t *source, double now) {
+    transport_t *transport = source->transport;
+    nack_t *missing = source->missing;
+    int64_t numbers[MAX_MISSING];
+    size_t count = 0;
+    pthread_mutex_lock(&transport->receiving);
+    uint64_t given_up = missing->given_up;
+    if (!source->route_count) {
+        /* Nobody would see it. */
+        missing->count = 0;
+        missing->unrepaired = false;
+    } else {
+        count = nack_due(missing, now, transport->round_trip_time, numbers);
+        if (!transport->addressed || !transport->send.session)
+            count = 0;
+    }
+    lane->repairs[REPAIR_PACKETS_GIVEN_UP] += missing->given_up - given_up;
+    if (missing->unrepaired && source->is_video)
+        punt(lane, PUNT_REPAIR_FAILED, transport, source->id, NULL, NULL, 0);
+    missing->unrepaired = false;
+    if (count) {
+        source->nacks++;
+        source->requested += count;
+    }
+    if (!missing->count)
+        remove_gap(lane->plane, source);
+    pthread_mutex_unlock(&transport->receiving);
+    if (!count)
+        return;
+    lane->repairs[REPAIR_NACKS_SENT]++;
+    lane->repairs[REPAIR_PACKETS_REQUESTED] += count;
+    uint8_t packet[20 + 4 * MAX_MISSING];
+    push_rtcp(lane, transport, packet, rtcp_write_nack(packet, transport->ssrc, source->ssrc, numbers, count));
+}
+
+void lane_ask(lane_t *lane, double now) {
+    plane_t *plane = lane->plane;
+    source_t *gaps[MAX_GAPS];
+    pthread_mutex_lock(&plane->gap_lock);
+    size_t count = plane->gap_count < MAX_GAPS ? plane->gap_count : MAX_GAPS;
+    if (count)
+        memcpy(gaps, plane->gaps, count * sizeof *gaps);
+    pthread_mutex_unlock(&plane->gap_lock);
+    for (size_t at = 0; at < count; at++)
+        ask(lane, gaps[at], now);
+    if (lane->out.count)
+        lane->out.flush(&lane->out);
+}
+
+bool plane_ask_due(plane_t *plane, uint64_t nanoseconds) {
+    uint64_t next = __atomic_load_n(&plane->next_ask, __ATOMIC_RELAXED);
+    return plane_misses(plane) && nanoseconds >= next &&
+           __atomic_compare_exchange_n(
+               &plane->next_ask, &next, nanoseconds + (uint64_t)(ASK_INTERVAL * 1e9), false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
 void lane_send(lane_t *lane, const uint8_t *data, size_t size, const address_t *address) {

@@ -9,8 +9,11 @@
 
 #include "address.h"
 #include "drop.h"
+#include "history.h"
+#include "nack.h"
 #include "out.h"
 #include "reception.h"
+#include "repair.h"
 #include "route.h"
 #include "rtp.h"
 #include "sent.h"
@@ -30,6 +33,13 @@
 #define MAX_PUNTS 8192
 /* Layers whose bytes are counted apart; those above count into the highest. */
 #define COUNTED_LAYERS 4
+/* Items of NACKs that a lane keeps until it has forwarded. */
+#define MAX_REQUESTS 512
+/* Sources whose gaps are looked at at once; the others have the next turn. */
+#define MAX_GAPS 256
+/* Seconds: of a round trip that is not measured, and between two looks of the lanes. */
+#define ROUND_TRIP_TIME 0.1
+#define ASK_INTERVAL 0.005
 
 typedef struct source {
     int64_t id;
@@ -46,6 +56,14 @@ typedef struct source {
     uint64_t keyframes;
     bool had_keyframe;
     uint32_t keyframe_timestamp;
+    bool has_rtx;
+    uint32_t rtx_ssrc;
+    uint8_t rtx_payload_types[128]; /* of what RTX repeats; NO_PAYLOAD_TYPE for what is no RTX */
+    nack_t *missing;                /* NULL where the publisher answers no NACK */
+    bool gapped;                    /* it is in the plane's list of gaps */
+    bool keeps;                     /* a route may need its packets again */
+    history_t *history;             /* by extended number; NULL before the first */
+    uint64_t nacks, requested, recovered, rtx_packets, rtx_bytes;
     route_t **routes;
     size_t route_count, route_room;
     /* Packets of the batch that is being read, not forwarded yet. */
@@ -63,6 +81,9 @@ typedef struct transport {
     sending_keys_t send;
     source_t **sources;
     size_t source_count, source_room;
+    route_t **routes; /* that go to it */
+    size_t route_count, route_room;
+    double round_trip_time;
     uint32_t strangers[MAX_STRANGERS + 1]; /* the oldest first */
     size_t stranger_count;
     uint32_t ssrc; /* the server's, in RTCP that the plane makes */
@@ -72,7 +93,21 @@ typedef struct transport {
     pthread_mutex_t receiving, sending;
 } transport_t;
 
-typedef enum punt_kind { PUNT_STUN, PUNT_DTLS, PUNT_RTCP, PUNT_UNKNOWN_SSRC, PUNT_KEYFRAME } punt_kind_t;
+typedef enum punt_kind {
+    PUNT_STUN,
+    PUNT_DTLS,
+    PUNT_RTCP,
+    PUNT_UNKNOWN_SSRC,
+    PUNT_KEYFRAME,
+    PUNT_REPAIR_FAILED,
+} punt_kind_t;
+
+/* One item of a NACK (RFC 4585 section 6.2.1). */
+typedef struct request {
+    route_t *route;
+    uint16_t first, mask;
+    bool begins; /* a NACK */
+} request_t;
 
 typedef struct punt {
     struct punt *next;
@@ -102,6 +137,9 @@ typedef struct lane {
     size_t dirty_count;
     transport_t *held[BATCH]; /* transports whose `receiving` this lane holds until it has forwarded */
     size_t held_count;
+    request_t requests[MAX_REQUESTS];
+    size_t request_count;
+    uint64_t repairs[REPAIR_COUNT];
     bool punted; /* since the last time that Python was told */
 } lane_t;
 
@@ -116,6 +154,11 @@ typedef struct plane {
      * to them. On a host with several the kernel may choose another. Written under punt_lock. */
     address_t paths[PATHS];
     kept_t *kept, **kept_end;
+    history_limits_t limits;
+    pthread_mutex_t gap_lock;
+    source_t **gaps; /* sources with packets to ask for, or to give up, in the order in which they came */
+    size_t gap_count, gap_room; /* the count is read without the lock */
+    uint64_t next_ask; /* nanoseconds; atomic */
     bool pad; /* make the packets of one frame equal in size */
     lane_t control; /* of the control side: replay, send_rtcp, and receive in memory */
 } plane_t;
@@ -150,6 +193,14 @@ bool route_feed(route_t *route, const feed_t *feed);
 bool route_switch(route_t *route, const feed_t *feed);
 /* The source, which feeds the route or was to feed it, ends. */
 void route_lose(route_t *route, source_t *source);
+/* The SSRC on which the publisher repeats packets of the source. */
+void source_set_rtx(plane_t *plane, source_t *source, uint32_t ssrc);
+/* To be called when its routes have changed: it keeps packets where one of them may need them again. */
+void source_settle(source_t *source);
+/* What is sent of a packet that a source keeps depends on the offsets of its picture numbers: read them anew. */
+void source_read_places(const source_t *source, packet_t *packet);
+/* Answer NACKs of the subscriber to what is fed so, by RTX where a payload type has one (NO_PAYLOAD_TYPE for none). */
+void feed_repair(feed_t *feed, const route_t *route, bool nack, const uint8_t rtx_payload_types[128]);
 void route_pause(route_t *route, bool paused);
 void route_free(route_t *route);
 
@@ -158,13 +209,21 @@ void route_free(route_t *route);
 void lane_receive(lane_t *lane, uint8_t *data, size_t size, const address_t *address, double now);
 /* Forward what lane_receive kept, and flush. */
 void lane_forward(lane_t *lane, double now);
-/* Forward an unprotected packet; false where it is sound and has no source. */
+/* Forward an unprotected packet, which is changed; false where it is sound and has no source. */
+bool lane_replay(lane_t *lane, transport_t *transport, uint8_t *data, size_t size, double now);
 /* Send what is due to the transport: feedback about what it sends. Under the plane's lock for writing, or by a
  * lane that holds the transport's `receiving`. */
 void lane_tick(lane_t *lane, transport_t *transport, double now);
+/* Send what is due to all: NACKs. */
+void lane_ask(lane_t *lane, double now);
+/* Whether lane_ask is due for one of the lanes that look. */
+bool plane_ask_due(plane_t *plane, uint64_t nanoseconds);
+/* Whether something is missing. */
+static inline bool plane_misses(plane_t *plane) {
+    return __atomic_load_n(&plane->gap_count, __ATOMIC_RELAXED) > 0;
+}
 /* Send what waits in the lane. */
 void lane_flush(lane_t *lane);
-bool lane_replay(lane_t *lane, transport_t *transport, const uint8_t *data, size_t size, double now);
 void lane_send_rtcp(lane_t *lane, transport_t *transport, const uint8_t *data, size_t size);
 void lane_send(lane_t *lane, const uint8_t *data, size_t size, const address_t *address);
 

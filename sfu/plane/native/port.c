@@ -20,6 +20,8 @@
 /* What one call may carry in a run: the kernel's limit of segments (UDP_MAX_SEGMENTS), and of a datagram. */
 #define MAX_SEGMENTS 64
 #define MAX_RUN_BYTES 65000
+/* Milliseconds that a thread sleeps at the most while packets are missing. */
+#define ASK_MS 10
 /* Tries of one message against errors that are not its own (an ICMP of an earlier one, a signal). */
 #define MAX_TRIES 3
 
@@ -233,6 +235,19 @@ static void read_local(struct msghdr *header, address_t *address) {
     }
 }
 
+/* Let go of the plane, and wake Python where there is something to take. */
+static void release(port_thread_t *thread) {
+    bool punted = thread->lane.punted;
+    thread->lane.punted = false;
+    pthread_rwlock_unlock(&thread->port->plane->lock);
+    if (punted) {
+        uint64_t one = 1;
+        /* A full eventfd is as awake as one can be. */
+        ssize_t written = write(thread->port->wake, &one, sizeof one);
+        (void)written;
+    }
+}
+
 static void work(port_thread_t *thread) {
     struct mmsghdr messages[BATCH];
     struct iovec vectors[BATCH];
@@ -272,16 +287,21 @@ static void work(port_thread_t *thread) {
     thread->counters.batches++;
     thread->counters.sizes[count > 1 ? 32 - __builtin_clz((unsigned)count - 1) : 0]++;
     thread->counters.received += (uint64_t)count;
+    if (plane_ask_due(plane, begin))
+        lane_ask(lane, now);
     thread->counters.busy_ns += nanoseconds() - begin;
-    bool punted = lane->punted;
-    lane->punted = false;
-    pthread_rwlock_unlock(&plane->lock);
-    if (punted) {
-        uint64_t one = 1;
-        /* A full eventfd is as awake as one can be. */
-        ssize_t written = write(thread->port->wake, &one, sizeof one);
-        (void)written;
-    }
+    release(thread);
+}
+
+/* What is due although nothing came. */
+static void ask(port_thread_t *thread) {
+    plane_t *plane = thread->port->plane;
+    pthread_rwlock_rdlock(&plane->lock);
+    uint64_t begin = nanoseconds();
+    if (plane_ask_due(plane, begin))
+        lane_ask(&thread->lane, (double)begin / 1e9);
+    thread->counters.busy_ns += nanoseconds() - begin;
+    release(thread);
 }
 
 static void *run(void *argument) {
@@ -292,8 +312,13 @@ static void *run(void *argument) {
     };
     for (;;) {
         /* A signal, or a kernel that is out of memory for a moment: neither ends the media. */
-        if (poll(waits, 2, -1) < 0)
+        int ready = poll(waits, 2, plane_misses(thread->port->plane) ? ASK_MS : -1);
+        if (ready < 0)
             continue;
+        if (!ready) {
+            ask(thread);
+            continue;
+        }
         if (waits[1].revents)
             break;
         if (waits[0].revents)
@@ -439,6 +464,8 @@ void port_close(port_t *port) {
             close(thread->socket);
         for (int reason = 0; reason < DROP_COUNT; reason++)
             plane->control.drops[reason] += thread->lane.drops[reason];
+        for (int repair = 0; repair < REPAIR_COUNT; repair++)
+            plane->control.repairs[repair] += thread->lane.repairs[repair];
         free(thread);
         port->threads[at] = NULL;
     }

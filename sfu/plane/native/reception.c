@@ -26,8 +26,19 @@ static void advance(reception_t *reception, int64_t extended) {
 }
 
 drop_t reception_receive(
-    reception_t *reception, uint16_t sequence, uint32_t timestamp, size_t size, double now, int64_t *extended) {
+    reception_t *reception,
+    uint16_t sequence,
+    uint32_t timestamp,
+    size_t size,
+    bool repeated,
+    double now,
+    int64_t *extended) {
     int64_t number;
+    if (repeated) {
+        int32_t ahead = (int16_t)(uint16_t)(sequence - (uint16_t)reception->highest);
+        if (!reception->started || ahead >= MAX_DROPOUT || ahead <= -RECEPTION_WINDOW)
+            return DROP_SEQUENCE_JUMP;
+    }
     if (!reception->started) {
         reception->started = true;
         number = reception->first = reception->highest = sequence;
@@ -61,6 +72,9 @@ drop_t reception_receive(
     reception->packets++;
     reception->bytes += size;
     reception->last_packet = now;
+    *extended = number;
+    if (repeated)
+        return DROP_NONE;
     double arrival = now * reception->clock_rate;
     if (reception->timed) {
         double transit = arrival - reception->arrival - (int32_t)(timestamp - reception->timestamp);
@@ -69,6 +83,5 @@ drop_t reception_receive(
     reception->timed = true;
     reception->arrival = arrival;
     reception->timestamp = timestamp;
-    *extended = number;
     return DROP_NONE;
 }

@@ -28,8 +28,15 @@ typedef struct reception {
     uint64_t seen[RECEPTION_WINDOW / 64]; /* bit (extended mod window): received */
 } reception_t;
 
-/* Count a packet. Sets `extended` and returns DROP_NONE, or says why it does not count. */
+/* Count a packet. Sets `extended` and returns DROP_NONE, or says why it does not count. One that was `repeated` on its
+ * sender's RTX stream tells nothing of jitter, and restarts nothing. */
 drop_t reception_receive(
-    reception_t *reception, uint16_t sequence, uint32_t timestamp, size_t size, double now, int64_t *extended);
+    reception_t *reception,
+    uint16_t sequence,
+    uint32_t timestamp,
+    size_t size,
+    bool repeated,
+    double now,
+    int64_t *extended);
 
 #endif

@@ -14,9 +14,18 @@
 #define ABS_SEND_TIME_STEPS 262144.0
 
 route_t *route_new(transport_t *transport, uint32_t ssrc, uint32_t clock_rate, uint16_t first_sequence) {
+    if (transport->route_count == transport->route_room) {
+        size_t room = transport->route_room ? transport->route_room * 2 : 4;
+        route_t **routes = realloc(transport->routes, room * sizeof(route_t *));
+        if (!routes)
+            return NULL;
+        transport->routes = routes;
+        transport->route_room = room;
+    }
     route_t *route = calloc(1, sizeof *route);
     if (!route)
         return NULL;
+    transport->routes[transport->route_count++] = route;
     route->transport = transport;
     route->ssrc = ssrc;
     route->clock_rate = clock_rate;
@@ -54,6 +63,21 @@ static void cancel_switch(route_t *route) {
     route->next.source = NULL;
 }
 
+static void forget(route_t *route) {
+    history_free(route->kept);
+    route->kept = NULL;
+}
+
+void feed_repair(feed_t *feed, const route_t *route, bool nack, const uint8_t rtx_payload_types[128]) {
+    feed->nack = nack;
+    feed->rebuilds = false;
+    memset(feed->rtx_payload_types, NO_PAYLOAD_TYPE, sizeof feed->rtx_payload_types);
+    for (size_t at = 0; nack && route->has_rtx && at < 128; at++) {
+        feed->rtx_payload_types[at] = rtx_payload_types[at];
+        feed->rebuilds |= rtx_payload_types[at] != NO_PAYLOAD_TYPE;
+    }
+}
+
 /* Carry what is attached already. */
 static void carry(route_t *route, const feed_t *feed) {
     if (!feed->source || route->feed.source != feed->source) {
@@ -63,20 +87,31 @@ static void carry(route_t *route, const feed_t *feed) {
     }
     route->starting = true;
     route->awaiting_keyframe = feed->source && feed->await_keyframe;
-    if (feed->source)
+    if (feed->source) {
         route->feed = *feed;
-    else
+    } else {
         route->feed.source = NULL;
+        route->feed.nack = route->feed.rebuilds = false;
+    }
+    if (!route->feed.nack)
+        forget(route);
 }
 
 bool route_feed(route_t *route, const feed_t *feed) {
     if (!make_room(feed->source))
         return false;
+    source_t *former = route->feed.source, *next = route->next.source;
     cancel_switch(route);
     detach(route, route->feed.source);
     carry(route, feed);
-    if (feed->source)
+    if (feed->source) {
         feed->source->routes[feed->source->route_count++] = route;
+        source_settle(feed->source);
+    }
+    if (former)
+        source_settle(former);
+    if (next)
+        source_settle(next);
     return true;
 }
 
@@ -85,15 +120,19 @@ bool route_switch(route_t *route, const feed_t *feed) {
         return route_feed(route, feed);
     if (!make_room(feed->source))
         return false;
+    source_t *next = route->next.source;
     cancel_switch(route);
     if (feed->source != route->feed.source) {
         route->next = *feed;
         feed->source->routes[feed->source->route_count++] = route;
+        source_settle(feed->source);
     }
+    if (next)
+        source_settle(next);
     return true;
 }
 
-/* Let go of the current source for the next one. */
+/* Let go of the current source for the next one. What it keeps may still be asked for: it is not settled. */
 static void complete_switch(route_t *route) {
     source_t *former = route->feed.source;
     carry(route, &route->next);
@@ -103,6 +142,7 @@ static void complete_switch(route_t *route) {
 
 void route_lose(route_t *route, source_t *source) {
     if (route->next.source == source) {
+        /* Its history ends with it. */
         cancel_switch(route);
     } else if (route->next.source) {
         /* Nothing is left to go on with until the keyframe comes. */
@@ -123,8 +163,21 @@ void route_pause(route_t *route, bool paused) {
 }
 
 void route_free(route_t *route) {
+    source_t *current = route->feed.source, *next = route->next.source;
     cancel_switch(route);
     detach(route, route->feed.source);
+    if (current)
+        source_settle(current);
+    if (next)
+        source_settle(next);
+    transport_t *transport = route->transport;
+    for (size_t at = 0; at < transport->route_count; at++)
+        if (transport->routes[at] == route) {
+            transport->routes[at] = transport->routes[--transport->route_count];
+            break;
+        }
+    forget(route);
+    free(route->remembered);
     free(route);
 }
 
@@ -170,7 +223,7 @@ static size_t own_elements(
 
 /* Write the packet's bytes but for its number; their end, NULL where they are too many. `passes` is false for one that comes
  * late and is not wanted: it has a place among the numbers, as it was taken for lost, and what fills that is a
- * packet of padding alone. */
+ * packet of padding alone. `repeated` makes RTX of it (RFC 4588 section 4), NULL sends it for the first time. */
 static uint8_t *write_packet(
     const route_t *route,
     const packet_t *packet,
@@ -178,10 +231,12 @@ static uint8_t *write_packet(
     bool passes,
     picture_numbers_t pictures,
     bool pad,
+    const remembered_t *repeated,
     uint8_t *plain,
     size_t *header) {
     static const uint8_t none[256];
-    uint8_t payload_type = route->feed.payload_types[packet->payload_type];
+    uint8_t payload_type = repeated ? route->feed.rtx_payload_types[repeated->payload_type]
+                                    : route->feed.payload_types[packet->payload_type];
     uint8_t send_time[3], number[2];
     element_t own[3];
     size_t own_count = own_elements(route, now, own, send_time, number);
@@ -197,7 +252,8 @@ static uint8_t *write_packet(
     }
     const layering_t *layering = &packet->layering;
     size_t contributors = packet->extension - RTP_HEADER, payload = (size_t)packet->size - packet->payload;
-    if (RTP_HEADER + contributors + payload > MAX_RTP)
+    size_t fixed = RTP_HEADER + contributors + payload + (repeated ? 2 : 0);
+    if (fixed > MAX_RTP)
         return NULL;
     memcpy(at, packet->data + RTP_HEADER, contributors);
     at += contributors;
@@ -208,11 +264,15 @@ static uint8_t *write_packet(
         own_count,
         pictures.frame,
         at,
-        MAX_RTP - RTP_HEADER - contributors - payload);
+        MAX_RTP - fixed);
     if (block < 0)
         return NULL;
     at += block;
     *header = (size_t)(at - plain);
+    if (repeated) {
+        write16(at, (uint16_t)repeated->number);
+        at += 2;
+    }
     memcpy(at, packet->data + packet->payload, payload);
     if (layering->picture_bits == 15)
         write16(at + layering->picture_at - packet->payload, 0x8000 | pictures.id);
@@ -222,6 +282,8 @@ static uint8_t *write_packet(
         at[layering->tl0_at - packet->payload] = pictures.tl0;
     at += payload;
     uint8_t marker = gate_ends_picture(&route->gate, layering) ? RTP_MARKER : packet->data[1] & RTP_MARKER;
+    if (repeated)
+        marker = repeated->marker;
     plain[0] = (uint8_t)((packet->data[0] & ~RTP_EXTENSION) | (block ? RTP_EXTENSION : 0));
     plain[1] = marker | payload_type;
     if (pad && at - plain < MAX_PADDED_RTP && !(plain[0] & RTP_PADDING)) {
@@ -229,6 +291,38 @@ static uint8_t *write_packet(
         *at++ = 1;
     }
     return at;
+}
+
+/* Note a packet that was sent, so that it can be sent again. Where memory is out it cannot. */
+static void remember(
+    route_t *route,
+    const packet_t *packet,
+    uint8_t payload_type,
+    uint8_t marker,
+    picture_numbers_t pictures,
+    int64_t sequence,
+    uint32_t timestamp,
+    const uint8_t *protected,
+    size_t size,
+    double now,
+    history_limits_t *limits) {
+    if (!route->remembered && !(route->remembered = calloc(REMEMBERED, sizeof *route->remembered)))
+        return;
+    route->remembered[(uint64_t)sequence % REMEMBERED] = (remembered_t){
+        .number = sequence,
+        .source = packet->source,
+        .extended = packet->extended,
+        .timestamp = timestamp,
+        .pictures = pictures,
+        .payload_type = payload_type,
+        .marker = marker,
+        .used = true,
+    };
+    if (route->feed.rtx_payload_types[payload_type] != NO_PAYLOAD_TYPE)
+        return;
+    if (!route->kept && !(route->kept = history_new(limits)))
+        return;
+    history_put(route->kept, sequence, protected, size, now);
 }
 
 static drop_t send_packet(
@@ -299,7 +393,7 @@ static drop_t send_packet(
         pictures = pictures_of(&route->pictures, layering, packet->starts && newest);
     uint8_t *plain = out_room(out);
     size_t header;
-    const uint8_t *end = write_packet(route, packet, now, passes, pictures, pad, plain, &header);
+    const uint8_t *end = write_packet(route, packet, now, passes, pictures, pad, NULL, plain, &header);
     if (!end)
         return DROP_TOO_LARGE;
     write16(plain + 2, (uint16_t)sequence);
@@ -311,6 +405,19 @@ static drop_t send_packet(
     out_push(out, &transport->address, size);
     if (route->transport_wide_id)
         sent_packet(transport->sent, size, now);
+    if (route->feed.nack && passes)
+        remember(
+            route,
+            packet,
+            plain[1] & 0x7F,
+            plain[1] & RTP_MARKER,
+            pictures,
+            sequence,
+            timestamp,
+            plain,
+            size,
+            now,
+            &out->plane->limits);
     /* Nothing before this line has changed the mapping: a packet that was not sent anchors nothing. */
     if (starting) {
         route->start = packet->extended;
@@ -350,4 +457,79 @@ drop_t route_forward(
     if (reason != DROP_NONE)
         route->drops[reason]++;
     return reason;
+}
+
+/* The packet that a source of the publisher that feeds the route got under a number. False where it is not there. */
+static bool find(const route_t *route, const remembered_t *sent, double now, packet_t *packet) {
+    const transport_t *publisher = route->feed.source ? route->feed.source->transport : NULL;
+    for (size_t at = 0; publisher && at < publisher->source_count; at++) {
+        const source_t *source = publisher->sources[at];
+        if (source->id != sent->source)
+            continue;
+        size_t size = 0;
+        const uint8_t *data = source->history ? history_get(source->history, sent->extended, now, &size) : NULL;
+        if (!data || !rtp_parse(data, size, packet))
+            return false;
+        source_read_places(source, packet);
+        return true;
+    }
+    return false;
+}
+
+/* Bytes of what was sent again, 0 where nothing could be. */
+static size_t send_again(route_t *route, const remembered_t *sent, double now, const srtp_t *srtp, out_t *out) {
+    const transport_t *transport = route->transport;
+    if (!transport->addressed || !transport->send.session)
+        return 0;
+    size_t size = 0, header;
+    const uint8_t *kept = route->kept ? history_get(route->kept, sent->number, now, &size) : NULL;
+    if (kept) {
+        memcpy(out_room(out), kept, size);
+        out_push(out, &transport->address, size);
+        return size;
+    }
+    packet_t packet;
+    if (route->feed.rtx_payload_types[sent->payload_type] == NO_PAYLOAD_TYPE || !find(route, sent, now, &packet))
+        return 0;
+    uint8_t *plain = out_room(out);
+    const uint8_t *end = write_packet(route, &packet, now, true, sent->pictures, false, sent, plain, &header);
+    if (!end)
+        return 0;
+    write16(plain + 2, (uint16_t)route->rtx_sequence);
+    write32(plain + 4, sent->timestamp);
+    write32(plain + 8, route->rtx_ssrc);
+    size_t plain_size = size = (size_t)(end - plain);
+    if (!srtp_protect_rtp(srtp, &transport->send, &route->rtx_window, route->rtx_sequence, plain, header, &size))
+        return 0;
+    route->rtx_sequence++;
+    out_push(out, &transport->address, size);
+    if (route->transport_wide_id)
+        sent_packet(transport->sent, size, now);
+    return plain_size;
+}
+
+void route_resend(
+    route_t *route, uint16_t number, double now, const srtp_t *srtp, out_t *out, uint64_t repairs[REPAIR_COUNT]) {
+    int64_t extended = route->highest + (int16_t)(uint16_t)(number - (uint16_t)route->highest);
+    remembered_t *sent = route->remembered ? &route->remembered[(uint64_t)extended % REMEMBERED] : NULL;
+    if (sent && (!sent->used || sent->number != extended))
+        sent = NULL;
+    if (sent && sent->resends &&
+        (sent->resends >= MAX_RESENDS || now - sent->resent_at < route->transport->round_trip_time)) {
+        route->throttled++;
+        repairs[REPAIR_RETRANSMISSIONS_THROTTLED]++;
+        return;
+    }
+    size_t size = sent ? send_again(route, sent, now, srtp, out) : 0;
+    if (!size) {
+        route->missed++;
+        repairs[REPAIR_RETRANSMISSIONS_MISSED]++;
+        return;
+    }
+    sent->resends++;
+    sent->resent_at = now;
+    route->retransmitted++;
+    route->retransmitted_bytes += size;
+    repairs[REPAIR_PACKETS_RETRANSMITTED]++;
+    repairs[REPAIR_BYTES_RETRANSMITTED] += size;
 }

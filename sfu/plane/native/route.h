@@ -7,11 +7,17 @@
 
 #include "drop.h"
 #include "gate.h"
+#include "history.h"
 #include "number_map.h"
 #include "out.h"
 #include "pictures.h"
+#include "repair.h"
 #include "rtp.h"
 #include "srtp.h"
+
+/* Packets that a subscriber can ask for again, and times that it gets one. */
+#define REMEMBERED 512
+#define MAX_RESENDS 8
 
 #define NO_PAYLOAD_TYPE 0xFF
 
@@ -26,7 +32,23 @@ typedef struct feed {
     uint32_t timestamp_delta;
     uint8_t payload_types[128]; /* NO_PAYLOAD_TYPE where the subscriber has none */
     uint8_t extensions[256];
+    bool nack;                      /* NACKs of the subscriber are answered */
+    bool rebuilds;                  /* by RTX, so that packets of the source may be needed again */
+    uint8_t rtx_payload_types[128]; /* by payload type as sent; NO_PAYLOAD_TYPE where it is repeated as it was */
 } feed_t;
+
+/* A packet that was sent, and what it takes to write it again. */
+typedef struct remembered {
+    int64_t number;   /* extended, as sent */
+    int64_t source;   /* id of the row */
+    int64_t extended; /* its number at the source */
+    double resent_at;
+    uint32_t timestamp; /* as sent, as are those below */
+    picture_numbers_t pictures;
+    uint8_t payload_type, marker;
+    uint8_t resends;
+    bool used;
+} remembered_t;
 
 typedef struct route {
     struct transport *transport; /* where it goes */
@@ -52,6 +74,13 @@ typedef struct route {
     send_window_t window;
     uint64_t offered, packets, bytes, payload_bytes;
     uint64_t drops[DROP_COUNT];
+    bool has_rtx; /* rtx_ssrc is there */
+    uint32_t rtx_ssrc;
+    int64_t rtx_sequence; /* of the next one */
+    send_window_t rtx_window;
+    remembered_t *remembered; /* REMEMBERED by number, NULL before the first */
+    history_t *kept;          /* as it was sent, by number: what RTX cannot repeat; NULL before the first */
+    uint64_t nacks, retransmitted, retransmitted_bytes, missed, throttled;
 } route_t;
 
 /* Bytes up to which a packet may be padded: the least that an IPv6 path carries (RFC 8200 section 5), less the
@@ -69,5 +98,9 @@ drop_t route_forward(
     bool pad,
     const srtp_t *srtp,
     out_t *out);
+
+/* Send a packet again that a NACK asks for, if it is there. Counts what it does in `repairs` too. */
+void route_resend(
+    route_t *route, uint16_t number, double now, const srtp_t *srtp, out_t *out, uint64_t repairs[REPAIR_COUNT]);
 
 #endif

@@ -41,6 +41,7 @@ typedef struct packet {
     uint32_t ssrc;
     uint8_t payload_type;
     bool starts; /* decoding can start here */
+    int64_t source; /* id of the row */
     int64_t extended; /* sequence number, by the source's reception */
     layering_t layering;
 } packet_t;

@@ -9,8 +9,9 @@
 #include "drop.h"
 #include "gcm.h"
 
-/* How far behind the newest sent a packet can still be protected, in packets. */
-#define SEND_WINDOW 128
+/* How far behind the newest sent a packet can still be protected, in packets: a second of video at 4 Mbit/s, so that
+ * what was repaired on its way in goes out in its place. */
+#define SEND_WINDOW 512
 
 typedef int (*srtp_process_t)(void *session, void *packet, int *size);
 typedef int (*srtp_remove_stream_t)(void *session, unsigned int ssrc);

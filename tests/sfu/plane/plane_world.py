@@ -161,9 +161,24 @@ class World:
         codec: str = "VP8",
         rate: int = 90000,
         transport_wide: int = 0,
+        nack: bool = False,
+        rtx_ssrc: int | None = None,
     ) -> None:
+        """With `nack`, what is sent as payload type 98 repeats 96."""
         video = codec != "opus"
-        self.plane.add_source(SourceRow(source, transport, ssrc, rate, {96: codec}, video, transport_wide))
+        row = SourceRow(
+            source,
+            transport,
+            ssrc,
+            rate,
+            {96: codec},
+            video,
+            transport_wide,
+            nack=nack,
+            rtx_payload_types={98: 96} if nack else {},
+            rtx_ssrc=rtx_ssrc,
+        )
+        self.plane.add_source(row)
 
     def subscribe(
         self,
@@ -180,17 +195,44 @@ class World:
         rate: int = 90000,
         transport_wide: int = 0,
         abs_send_time: int = 0,
+        nack: bool = False,
+        rtx_ssrc: int | None = None,
+        first_rtx: int = 500,
     ) -> None:
         self.plane.add_route(
-            RouteRow(route, transport, ssrc, rate, first, mid, mid_extension, transport_wide, abs_send_time)
+            RouteRow(
+                route,
+                transport,
+                ssrc,
+                rate,
+                first,
+                mid,
+                mid_extension,
+                transport_wide,
+                abs_send_time,
+                rtx_ssrc,
+                first_rtx,
+            )
         )
         if source is not None:
-            self.feed(route, source, extensions=extensions, keyframe=keyframe)
+            self.feed(
+                route, source, extensions=extensions, keyframe=keyframe, nack=nack, rtx=rtx_ssrc is not None
+            )
 
     def feed(
-        self, route: int, source: int, *, extensions: dict[int, int] | None = None, keyframe: bool = False
+        self,
+        route: int,
+        source: int,
+        *,
+        extensions: dict[int, int] | None = None,
+        keyframe: bool = False,
+        nack: bool = False,
+        rtx: bool = False,
     ) -> None:
-        self.plane.feed_route(route, Feed(source, {96: 97}, extensions or {}, keyframe))
+        """Payload type 97 goes out; with `rtx` 99 repeats it."""
+        repeats = {97: 99} if rtx else {}
+        feed = Feed(source, {96: 97}, extensions or {}, keyframe, nack=nack, rtx_payload_types=repeats)
+        self.plane.feed_route(route, feed)
 
     def send(self, transport: int, packet: bytes) -> None:
         """The peer protects and sends an RTP packet."""
@@ -199,6 +241,17 @@ class World:
 
     def receive(self, datagram: bytes, address: Address) -> None:
         self.plane.receive(datagram, address, self.now)
+        self.drain()
+
+    def send_rtcp(self, transport: int, packet: bytes) -> None:
+        """The peer protects and sends a compound RTCP packet."""
+        peer = self.peers[transport]
+        self.receive(peer.sending.protect_rtcp(packet), peer.address)
+
+    def tick(self, seconds: float = 0.0) -> None:
+        """Let time pass, then tick."""
+        self.now += seconds
+        self.plane.tick(self.now)
         self.drain()
 
     def replay(self, transport: int, packet: bytes) -> None:

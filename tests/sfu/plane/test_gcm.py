@@ -16,6 +16,7 @@ from plane_world import World, rtp_packet
 from sfu.plane import srtp
 from sfu.plane._fast import FastPlane
 from sfu.plane.interface import Drop, SrtpProfile
+from sfu.streams.sequence import SEND_WINDOW
 
 NATIVE = Path(srtp.__file__).parent / "native"
 GCM = [SrtpProfile.AEAD_AES_128_GCM, SrtpProfile.AEAD_AES_256_GCM]
@@ -32,7 +33,7 @@ def sent(seed: int, profile: SrtpProfile) -> list[bytes]:
     number, datagrams = 0, []
     for _ in range(400):
         number += dice.choice([1, 1, 1, 2, 100, 900])
-        late = dice.choice([0, 0, 0, 1, 5, 127, 128])
+        late = dice.choice([0, 0, 0, 1, 5, 127, 511, 512])
         packet = random_packet(dice, 1, number - late & 0xFFFF, number * 10, 96, None)
         world.plane.replay(1, packet, 0.0)
         datagrams += [data for data, _ in world.plane.take_datagrams()]
@@ -98,17 +99,19 @@ def window(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
 @given(
     first=st.integers(0, 2**48 - 1),
     steps=st.lists(
-        st.sampled_from([0, 1, 1, 1, -1, -2, -63, -64, -127, -128, -129, 63, 64, 127, 128, 129, 2**20])
+        st.sampled_from(
+            [0, 1, 1, 1, -1, -2, -63, -64, -127, -511, -512, -513, 63, 64, 127, 511, 512, 513, 2**20]
+        )
     ),
 )
 def test_no_index_is_taken_twice(window: ctypes.CDLL, first: int, steps: list[int]) -> None:
-    state = ctypes.create_string_buffer(8 + 16)
+    state = ctypes.create_string_buffer(8 + SEND_WINDOW // 8)
     taken: set[int] = set()
     index = first
     for step in [0, *steps]:
         index += step
         newest = max(taken, default=None)
-        fresh = newest is None or (index > newest - 128 and index not in taken)
+        fresh = newest is None or (index > newest - SEND_WINDOW and index not in taken)
         expected = 0 <= index < 2**48 and fresh
         assert window.send_window_take(state, index) == expected, (index, newest)
         if expected:

@@ -53,8 +53,8 @@ SEQUENCES = [
     ("reordered over the wrap", [65534, 0, 65535, 1], [100, 102, 101, 103]),
     ("before the first", [10, 9, 11], [100, 101]),
     ("before the first, over the wrap", [0, 65535, 1], [100, 101]),
-    ("127 late is the last in time", [0, 127, 1, 0x80], [100, 227, 101, 228]),
-    ("128 late is too late", [0, 129, 1, 130], [100, 229, 230]),
+    ("511 late is the last in time", [0, 512, 1, 513], [100, 612, 101, 613]),
+    ("512 late is too late", [0, 513, 1, 514], [100, 613, 614]),
     ("the longest gap", [0, 2999], [100, 3099]),
     ("two in a row after a jump", [0, 3000, 3001, 3002], [100, 101, 102]),
     ("a jump over the wrap", [65000, 5000, 5001], [100, 101]),
@@ -75,7 +75,7 @@ def test_sequence_numbers(call: World, given: list[int], expected: list[int]) ->
 
 @pytest.mark.parametrize(
     ("given", "reason"),
-    [([10, 9], Drop.BEFORE_START), ([0, 200, 72], Drop.TOO_LATE), ([0, 3000], Drop.SEQUENCE_JUMP)],
+    [([10, 9], Drop.BEFORE_START), ([0, 600, 88], Drop.TOO_LATE), ([0, 3000], Drop.SEQUENCE_JUMP)],
 )
 def test_reasons_of_the_sequence(call: World, given: list[int], reason: Drop) -> None:
     for sequence in given:

@@ -27,7 +27,7 @@ from packets import (
     random_packet,
     random_rtcp,
 )
-from plane_world import RTCP_TYPES, Peer
+from plane_world import RTCP_TYPES, VP8_KEYFRAME, Peer, rtp_packet
 
 from sfu.plane._fast import FastPlane
 from sfu.plane.interface import (
@@ -36,11 +36,13 @@ from sfu.plane.interface import (
     Feed,
     Plane,
     PuntKind,
+    Repair,
     RouteRow,
     SourceRow,
     SrtpProfile,
 )
 from sfu.plane.reference import ReferencePlane
+from sfu.wire import rtcp
 
 EXAMPLES = int(os.environ.get("PLANES_AGREE_EXAMPLES", "70"))
 STEPS = int(os.environ.get("PLANES_AGREE_STEPS", "50"))
@@ -52,8 +54,10 @@ ADDRESSES: list[Address] = [
 ]
 # Payload types of every source, by what they carry; 100 is nothing's.
 TYPES = {96: "VP8", 97: "VP9", 98: "H264", 99: "AV1", 111: "opus", 127: "red"}
+# Payload types of RTX, at publishers and at subscribers.
+REPEATS = {100: 96, 101: 96, 102: 97, 103: 111}
 # Steps between numbers of a stream: mostly in order; late, lost, over the windows, and far enough to restart.
-STRIDES = [1] * 40 + [0, 2, 3, -1, -1, -2, -3, 50, 120, -126, -127, -128, -129, 130, 999, -1023, -1024]
+STRIDES = [1] * 40 + [0, 2, 3, -1, -1, -2, -3, 50, 120, -126, -257, -511, -512, -513, 300, 999, -1023, -1024]
 STRIDES += [2000, 2998, 2999, 3000, 3001, 20000, 32768, 40000, 65535]
 TICKS = [0.0, 0.0, 0.001, 0.01, 0.02, 0.33, 0.99, 1.01, 5.0]
 
@@ -78,6 +82,8 @@ class Stream:
         self.number = dice.choice([0, 1, 30000, 65000, 65530, 65535])
         self.timestamp = dice.choice([0, 5000, 2**31, 2**32 - 3000, 2**32 - 1])
         self.sent: list[bytes] = []
+        self.rtx_ssrc: int | None = None
+        self.rtx_number = dice.choice([0, 1000, 65530])
 
 
 class PlanesAgree(RuleBasedStateMachine):
@@ -87,6 +93,7 @@ class PlanesAgree(RuleBasedStateMachine):
     packets_seen = 0
     sent_seen = 0
     drops_seen: Counter[Drop]
+    repairs_seen: Counter[Repair]
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,6 +105,8 @@ class PlanesAgree(RuleBasedStateMachine):
         self.streams: list[Stream] = []
         self.keyed: set[int] = set()
         self.punted: list[tuple[int, bytes]] = []
+        self.route_ssrcs: dict[int, int] = {}
+        self.seen: set[tuple[int, bytes]] = set()
         self.opened = 0
 
     # Both at once
@@ -127,14 +136,20 @@ class PlanesAgree(RuleBasedStateMachine):
                 self.punted = [*self.punted[-20:], (punt.transport, punt.data)]
         for datagram, address in sent:
             if datagram[0] >> 6 == 2:
-                self.peers[self.bound[address]].take(datagram)
+                peer = self.peers[self.bound[address]]
+                if (peer.generation, datagram) in self.seen:
+                    continue  # sent again as it was
+                peer.take(datagram)
                 if datagram[1] not in RTCP_TYPES:
+                    self.seen.add((peer.generation, datagram))
                     type(self).sent_seen += 1
 
     @invariant()
     def compare_state(self) -> None:
         assert self.fast.drops() == self.reference.drops()
         assert self.fast.sizes() == self.reference.sizes()
+        assert self.fast.repairs() == self.reference.repairs()
+        assert self.fast.history_bytes() == self.reference.history_bytes()
         for source in self.owner["source"]:
             assert self.fast.source_state(source) == self.reference.source_state(source)
             assert self.fast.sample([source], []) == self.reference.sample([source], [])
@@ -173,6 +188,7 @@ class PlanesAgree(RuleBasedStateMachine):
             for transport in list(self.peers):
                 route = self.new_route(transport, dice)
                 self.new_feed(route, source, dice, dice.random() < 0.3)
+        self.loss(seed)
 
     def open(self, dice: random.Random, bound: bool, keyed: bool) -> None:
         transport = self.new_id(self.peers, dice)
@@ -202,6 +218,7 @@ class PlanesAgree(RuleBasedStateMachine):
         ssrc = dice.choice([1, 2, 3, 4, 2**32 - 1]) if ssrc is None else ssrc
         types = {number: TYPES[number] for number in TYPES if dice.random() < 0.8}
         rate = dice.choice([90000, 90000, 48000, 8000, 50])
+        rtx = dice.choice([None, 11, 12, 13, 14])
         row = SourceRow(
             source,
             transport,
@@ -212,10 +229,15 @@ class PlanesAgree(RuleBasedStateMachine):
             dice.choice(WIDE_IDS),
             dependency_descriptor=dice.choice([0, DESCRIPTOR_ID, DESCRIPTOR_ID]),
             frame_marking=dice.choice([0, MARKING_ID]),
+            nack=dice.random() < 0.8,
+            rtx_payload_types=REPEATS,
+            rtx_ssrc=rtx,
         )
         if not self.both(lambda plane: plane.add_source(row)):
             self.owner["source"][source] = transport
-            self.streams = [*self.streams[-15:], Stream(transport, ssrc, dice)]
+            stream = Stream(transport, ssrc, dice)
+            stream.rtx_ssrc = rtx
+            self.streams = [*self.streams[-15:], stream]
         return source
 
     def new_route(self, transport: int, dice: random.Random) -> int:
@@ -231,9 +253,12 @@ class PlanesAgree(RuleBasedStateMachine):
             dice.choice([0, 1, 3, 14, 15, 200]) if mid else 0,
             dice.choice(WIDE_IDS),
             dice.choice([0, 0, 0, 2, 9, 15, 200]),
+            dice.choice([None, dice.randrange(1200, 1400), dice.randrange(1000, 1400)]),
+            dice.choice([0, 100, 32767, 32768] if dice.random() < 0.1 else [0, 100, 32767]),
         )
         if not self.both(lambda plane: plane.add_route(row)):
             self.owner["route"][route] = transport
+            self.route_ssrcs[route] = row.ssrc
         return route
 
     def a_feed(self, source: int, dice: random.Random, keyframe: bool) -> Feed:
@@ -243,7 +268,8 @@ class PlanesAgree(RuleBasedStateMachine):
             dice.randrange(1, 17): dice.choice([1, 2, 3, 4, 14, 15, 255]) for _ in range(dice.randrange(6))
         }
         delta = dice.choice([None, 0, 90_000, -3_000, 2**31, -(2**32)])
-        return Feed(source, types, ids, keyframe, delta)
+        rtx = {number: dice.choice([100, 101, 120]) for number in types.values() if dice.random() < 0.7}
+        return Feed(source, types, ids, keyframe, delta, dice.random() < 0.8, rtx)
 
     def new_feed(self, route: int, source: int, dice: random.Random, keyframe: bool) -> None:
         feed = self.a_feed(source, dice, keyframe)
@@ -351,6 +377,127 @@ class PlanesAgree(RuleBasedStateMachine):
             for row in [row for row, owner in table.items() if owner == transport]:
                 del table[row]
         self.bound = {address: owner for address, owner in self.bound.items() if owner != transport}
+
+    # Repair
+
+    @rule(seed=SEED, count=st.integers(1, 12))
+    def ticks(self, seed: int, count: int) -> None:
+        dice = random.Random(seed)
+        for _ in range(count):
+            self.now += dice.choice([0.0, 0.005, 0.01, 0.02, 0.1, 0.3])
+            self.both(lambda plane: plane.tick(self.now))
+
+    @precondition(lambda self: self.owner["route"])
+    @rule(seed=SEED, count=st.integers(1, 6))
+    def nacks(self, seed: int, count: int) -> None:
+        """Of what was sent lately, of what was not, and again."""
+        dice = random.Random(seed)
+        for _ in range(count):
+            route = self.pick(self.owner["route"], dice)
+            transport = self.owner["route"][route]
+            newest = self.fast.route_state(route).last_sequence_number or 0
+            lost = tuple(
+                newest - dice.choice([0, 0, 1, 2, 3, 20, 100, 511, 512, 600, -1]) & 0xFFFF
+                for _ in range(dice.randrange(1, 5))
+            )
+            packets: list[rtcp.Packet] = [rtcp.GenericNack(1, self.route_ssrcs[route], lost)]
+            if dice.random() < 0.3:
+                packets.insert(dice.randrange(2), rtcp.PictureLossIndication(1, 2))
+            data = rtcp.serialize(packets)
+            if dice.random() < 0.1:
+                data = data[:8] + corrupt(data[8:], dice)
+            datagram = self.peers[transport].sending.protect_rtcp(data)
+            where = self.address_of(transport, dice)
+            self.now += dice.choice([0.0, 0.01, 0.1, 0.2])
+            self.both(lambda plane, raw=datagram, at=where: plane.receive(raw, at, self.now))
+
+    @precondition(lambda self: self.streams)
+    @rule(seed=SEED)
+    def loss(self, seed: int) -> None:
+        """A stream with gaps: they are asked for and repaired, and subscribers ask for what they lost."""
+        dice = random.Random(seed)
+        stream = self.stream(dice)
+        if stream.transport not in self.keyed:
+            return
+        lost: list[tuple[int, int]] = []
+        for _ in range(20):
+            stream.number += 1
+            stream.timestamp += 3000
+            self.now += 0.01
+            if dice.random() < 0.15:
+                lost.append((stream.number & 0xFFFF, stream.timestamp & 0xFFFFFFFF))
+                continue
+            packet = rtp_packet(
+                stream.number,
+                stream.timestamp & 0xFFFFFFFF,
+                VP8_KEYFRAME + bytes(dice.randrange(900)),
+                ssrc=stream.ssrc,
+            )
+            self.deliver(stream, packet, dice)
+        self.both(lambda plane: plane.tick(self.now + 0.02))
+        for number, timestamp in lost:
+            if stream.rtx_ssrc is not None:
+                stream.rtx_number += 1
+                payload = number.to_bytes(2, "big") + VP8_KEYFRAME
+                packet = rtp_packet(
+                    stream.rtx_number, timestamp, payload, ssrc=stream.rtx_ssrc, payload_type=101
+                )
+                self.deliver(stream, packet, dice)
+        for route, transport in self.owner["route"].items():
+            newest = self.fast.route_state(route).last_sequence_number
+            if newest is None or transport not in self.keyed:
+                continue
+            numbers = tuple(newest - back & 0xFFFF for back in range(dice.randrange(1, 20)))
+            data = rtcp.serialize([rtcp.GenericNack(1, self.route_ssrcs[route], numbers)])
+            where = self.address_of(transport, dice)
+            for _ in range(dice.choice([1, 2])):
+                datagram = self.peers[transport].sending.protect_rtcp(data)
+                self.both(lambda plane, raw=datagram, at=where: plane.receive(raw, at, self.now))
+
+    @precondition(lambda self: any(stream.rtx_ssrc for stream in self.streams))
+    @rule(seed=SEED, count=st.integers(1, 20))
+    def retransmissions(self, seed: int, count: int) -> None:
+        """RTX of a stream: of what was lost, of what was not, of nothing."""
+        dice = random.Random(seed)
+        stream = dice.choice([stream for stream in self.streams if stream.rtx_ssrc])
+        for _ in range(count):
+            stream.rtx_number += 1
+            original = stream.number - dice.choice([0, 1, 1, 2, 3, 5, 50, 511, 1023, 1024, -1, -50, -3000])
+            payload_type = dice.choice([*REPEATS, 100, 100, 96])
+            codec = TYPES.get(REPEATS.get(payload_type, 0))
+            packet = random_packet(
+                dice,
+                stream.rtx_ssrc or 0,
+                stream.rtx_number & 0xFFFF,
+                stream.timestamp & 0xFFFFFFFF,
+                payload_type,
+                codec,
+            )
+            if dice.random() < 0.9 and len(packet) < 1300 and not packet[0] & 0x3F:
+                packet = packet[:12] + (original & 0xFFFF).to_bytes(2, "big") + packet[12:]
+            if stream.transport in self.keyed:
+                self.deliver(stream, packet, dice)
+            else:
+                self.both(lambda plane, data=packet: plane.replay(stream.transport, data, self.now))
+
+    @precondition(lambda self: self.streams)
+    @rule(seed=SEED)
+    def set_rtx(self, seed: int) -> None:
+        dice = random.Random(seed)
+        source = self.pick(self.owner["source"], dice, 77)
+        ssrc = dice.choice([1, 11, 12, 13, 14, 15])
+        if not self.both(lambda plane: plane.set_rtx(source, ssrc)):
+            for stream in self.streams:
+                if stream.transport == self.owner["source"][source]:
+                    stream.rtx_ssrc = ssrc
+
+    @rule(seed=SEED)
+    def timing(self, seed: int) -> None:
+        dice = random.Random(seed)
+        transport, seconds = self.pick(self.peers, dice, 77), dice.choice([0.0, 0.02, 0.1, 0.5, 9.0])
+        self.both(lambda plane: plane.set_round_trip_time(transport, seconds))
+        kept, size = dice.choice([0.1, 1.0, 1.0, 5.0]), dice.choice([0, 40_000, 1 << 20, 1 << 28])
+        self.both(lambda plane: plane.limit_history(kept, size))
 
     # Datagrams
 
@@ -513,13 +660,17 @@ class PlanesAgree(RuleBasedStateMachine):
         for transport in list(self.peers):
             self.both(lambda plane, closing=transport: plane.close_transport(closing))
         assert set(self.fast.sizes().values()) == {0}
+        assert self.fast.history_bytes() == 0
         self.drops_seen.update(self.fast.drops())
+        self.repairs_seen.update(self.fast.repairs())
         assert self.fast.drops() == self.reference.drops()
 
 
 @pytest.mark.parametrize("profile", [SrtpProfile.AEAD_AES_128_GCM, SrtpProfile.AES128_CM_SHA1_80])
 def test_planes_agree(profile: SrtpProfile) -> None:
-    machine = type("Machine", (PlanesAgree,), {"profile": profile, "drops_seen": Counter()})
+    machine = type(
+        "Machine", (PlanesAgree,), {"profile": profile, "drops_seen": Counter(), "repairs_seen": Counter()}
+    )
     run_state_machine_as_test(
         machine,
         settings=settings(
@@ -534,3 +685,6 @@ def test_planes_agree(profile: SrtpProfile) -> None:
     # A machine that sends nothing compares nothing, nor does one that drops no layers.
     assert machine.drops_seen[Drop.LAYER_NOT_WANTED] > EXAMPLES
     assert machine.sent_seen > EXAMPLES * 10
+    print(f"repairs: {dict(machine.repairs_seen)}")
+    assert machine.repairs_seen[Repair.PACKETS_REQUESTED] > EXAMPLES / 10
+    assert machine.repairs_seen[Repair.PACKETS_RETRANSMITTED] > EXAMPLES

@@ -36,7 +36,7 @@ void *__wrap_realloc(void *at, size_t size) {
 
 typedef struct totals {
     uint64_t worlds, datagrams, out, punts, dropped, changes;
-    uint64_t drops[DROP_COUNT];
+    uint64_t drops[DROP_COUNT], repairs[REPAIR_COUNT];
 } totals_t;
 
 static void take(plane_t *plane, totals_t *totals, uint64_t *kept_count) {
@@ -121,6 +121,7 @@ static void one_world(uint64_t seed, totals_t *totals) {
             transport_t *transport = world.transports[below(dice, TRANSPORTS)];
             if (transport)
                 lane_tick(&plane.control, transport, now);
+            lane_ask(&plane.control, now);
             lane_flush(&plane.control);
             break;
         }
@@ -133,14 +134,20 @@ static void one_world(uint64_t seed, totals_t *totals) {
     for (size_t at = 0; at < ROUTES; at++)
         drop_route(&world, at);
     /* What routes sent, and what publishers were told, came out, or was dropped for want of memory. */
-    CHECK(world.closed_packets + rtcp + plane.control.feedbacks == kept + plane.control.drops[DROP_SEND_FAILED]);
+    uint64_t nacks = plane.control.repairs[REPAIR_NACKS_SENT];
+    CHECK(world.closed_packets + world.closed_resends + rtcp + plane.control.feedbacks + nacks ==
+          kept + plane.control.drops[DROP_SEND_FAILED]);
+    CHECK(plane.control.repairs[REPAIR_PACKETS_RETRANSMITTED] == world.closed_resends);
     for (int reason = DROP_ROUTE_PAUSED; reason <= DROP_SRTP_PROTECT; reason++)
         CHECK(plane.control.drops[reason] == world.closed_drops[reason]);
     for (int reason = 0; reason < DROP_COUNT; reason++) {
         totals->drops[reason] += plane.control.drops[reason];
         totals->dropped += plane.control.drops[reason];
     }
+    for (int repair = 0; repair < REPAIR_COUNT; repair++)
+        totals->repairs[repair] += plane.control.repairs[repair];
     world_clear(&world);
+    CHECK(plane.limits.used_bytes == 0 && plane.gap_count == 0);
     plane_free(&plane);
     totals->worlds++;
 }
@@ -165,5 +172,7 @@ int main(int argc, char **argv) {
         (unsigned long long)totals.dropped);
     for (int reason = 0; reason < DROP_COUNT; reason++)
         printf("  %-18s %llu\n", drop_name(reason), (unsigned long long)totals.drops[reason]);
+    for (int repair = 0; repair < REPAIR_COUNT; repair++)
+        printf("  %-25s %llu\n", repair_name(repair), (unsigned long long)totals.repairs[repair]);
     return 0;
 }

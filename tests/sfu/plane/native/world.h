@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "native/plane.h"
+#include "native/rtcp.h"
 
 #define TAG 16
 #define TRANSPORTS 12
@@ -44,7 +45,7 @@ static inline bool once_in(dice_t *dice, size_t count) {
 }
 
 /* A session knows if two threads are in it, and which numbers of each SSRC have been protected. */
-#define STREAMS 128
+#define STREAMS 512
 #define SEEN 4096
 
 typedef struct sent_stream {
@@ -248,7 +249,7 @@ typedef struct world {
     address_t addresses[ADDRESSES];
     uint32_t next_ssrc;
     uint16_t sequences[SOURCES + 1]; /* what the sources send next; the last one is nobody's */
-    uint64_t closed_packets, closed_drops[DROP_COUNT]; /* of routes that are gone */
+    uint64_t closed_packets, closed_resends, closed_drops[DROP_COUNT]; /* of routes that are gone */
 } world_t;
 
 static void world_init(world_t *world, plane_t *plane, uint64_t seed) {
@@ -276,6 +277,7 @@ static void drop_route(world_t *world, size_t at) {
     }
     CHECK(route->offered == route->packets + dropped);
     world->closed_packets += route->packets;
+    world->closed_resends += route->retransmitted;
     route_free(route);
     world->routes[at] = NULL;
 }
@@ -320,6 +322,10 @@ static void feed(world_t *world, route_t *route, source_t *source) {
             fed.payload_types[at] = (uint8_t)(96 + below(dice, 32));
     for (size_t at = 0; source && at < 8; at++)
         fed.extensions[below(dice, once_in(dice, 2) ? 16 : 256)] = (uint8_t)below(dice, once_in(dice, 2) ? 16 : 256);
+    uint8_t repeats[128];
+    for (size_t at = 0; at < 128; at++)
+        repeats[at] = once_in(dice, 3) ? NO_PAYLOAD_TYPE : (uint8_t)(96 + below(dice, 32));
+    feed_repair(&fed, route, source && !once_in(dice, 4), repeats);
     route->gate.spatial_limit = once_in(dice, 2) ? ALL_LAYERS : (uint8_t)below(dice, 4);
     route->gate.temporal_limit = once_in(dice, 2) ? ALL_LAYERS : (uint8_t)below(dice, 4);
     const source_t *current = route->feed.source;
@@ -376,8 +382,14 @@ static void change(world_t *world) {
                 source->transport_wide_id = (uint8_t)(1 + below(dice, 4));
             source->descriptor_id = (uint8_t)below(dice, 4);
             source->marking_id = (uint8_t)below(dice, 4);
-            for (size_t type = 90; type < 128; type++)
+            for (size_t type = 90; type < 128; type++) {
                 source->codecs[type] = (uint8_t)below(dice, CODEC_AV1 + 1);
+                source->rtx_payload_types[type] = (uint8_t)(96 + below(dice, 32));
+            }
+            if (!once_in(dice, 3) && (source->missing = calloc(1, sizeof *source->missing)))
+                source->missing->max_age = MAX_AGE_VIDEO;
+            if (!once_in(dice, 3))
+                source_set_rtx(world->plane, source, 100 + (uint32_t)in);
         }
         break;
     }
@@ -387,6 +399,11 @@ static void change(world_t *world) {
         } else if (!route && transport) {
             route = world->routes[to] =
                 route_new(transport, world->next_ssrc++, 90000, (uint16_t)below(dice, 1 << 15));
+            if (route && !once_in(dice, 4)) {
+                route->has_rtx = true;
+                route->rtx_ssrc = world->next_ssrc++;
+                route->rtx_sequence = (int64_t)below(dice, 1 << 15);
+            }
             if (route && once_in(dice, 2) && transport_note_sent(transport))
                 route->transport_wide_id = (uint8_t)(1 + below(dice, once_in(dice, 2) ? 14 : 255));
             if (route && once_in(dice, 4))
@@ -522,6 +539,34 @@ static size_t make_datagram(dice_t *dice, uint16_t *sequence, uint32_t ssrc, uin
     return size;
 }
 
+/* A NACK of a route that lives, of what it has sent lately. */
+static size_t make_nack(dice_t *dice, const route_t *route, uint8_t *out) {
+    int64_t numbers[20];
+    size_t count = 1 + below(dice, 20);
+    int64_t number = route->highest - (int64_t)below(dice, once_in(dice, 4) ? 600 : 40);
+    for (size_t at = 0; at < count; at++)
+        numbers[at] = number += 1 + (int64_t)below(dice, 3);
+    size_t size = rtcp_write_nack(out, 1, route->ssrc, numbers, count);
+    if (once_in(dice, 8))
+        out[below(dice, size)] = (uint8_t)roll(dice);
+    memset(out + size, 2, TAG);
+    return size + TAG;
+}
+
+/* RTX of a source: of its newest packets. */
+static size_t make_rtx(dice_t *dice, const source_t *source, uint16_t sequence, uint8_t *out) {
+    size_t size = RTP_HEADER + below(dice, 40);
+    memset(out, 1, size + TAG);
+    out[0] = 0x80 | (once_in(dice, 8) ? RTP_PADDING : 0);
+    out[1] = (uint8_t)(96 + below(dice, 32));
+    write16(out + 2, (uint16_t)roll(dice));
+    write32(out + 4, (uint32_t)(sequence / 4 * 3000));
+    write32(out + 8, source->rtx_ssrc);
+    if (size >= RTP_HEADER + 2)
+        write16(out + RTP_HEADER, (uint16_t)(sequence - below(dice, once_in(dice, 4) ? 1100 : 30)));
+    return size + TAG;
+}
+
 /* A datagram of a source that lives, mostly, and where it comes from. */
 static size_t next_datagram(world_t *world, uint8_t *out, size_t room, address_t *from) {
     dice_t *dice = &world->dice;
@@ -532,6 +577,13 @@ static size_t next_datagram(world_t *world, uint8_t *out, size_t room, address_t
     *from = world->addresses[below(dice, ADDRESSES)];
     if (source && source->transport->address_count && !once_in(dice, 16))
         *from = source->transport->addresses[below(dice, source->transport->address_count)];
+    const route_t *route = once_in(dice, 12) ? world->routes[below(dice, ROUTES)] : NULL;
+    if (route && route->transport->address_count) {
+        *from = route->transport->addresses[below(dice, route->transport->address_count)];
+        return make_nack(dice, route, out);
+    }
+    if (source && source->has_rtx && once_in(dice, 6))
+        return make_rtx(dice, source, world->sequences[at], out);
     uint32_t ssrc = source ? source->ssrc : 1 + (uint32_t)below(dice, SSRCS);
     return make_datagram(dice, &world->sequences[source ? at : SOURCES], ssrc, out, room);
 }
