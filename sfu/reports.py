@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from sfu.config import MediaConfig
 from sfu.consumer import Consumer
+from sfu.negotiation import TRANSPORT_WIDE, received_extension
 from sfu.plane.interface import Plane
 from sfu.streams.clock import TIMESTAMP_MASK, ClockReading, middle_of_ntp
 from sfu.transport import Transport
@@ -38,7 +39,17 @@ def receive(transport: Transport, packets: Sequence[rtcp.Packet], now: float) ->
         elif isinstance(packet, rtcp.FullIntraRequest):
             for entry in packet.entries:
                 wanted |= _keyframe_wanted(transport.consumers_by_ssrc.get(entry.ssrc), now)
+        elif isinstance(packet, rtcp.ReceiverEstimatedMaximumBitrate) and not numbers_packets(transport):
+            transport.estimator.remb(packet.bitrate)
     return wanted
+
+
+def numbers_packets(transport: Transport) -> bool:
+    """Whether the client gives transport-wide feedback about what it gets."""
+    return any(
+        received_extension(consumer.line.extensions, TRANSPORT_WIDE)
+        for consumer in transport.consumers.values()
+    )
 
 
 def _sender_report(transport: Transport, packet: rtcp.SenderReport, now: float) -> None:

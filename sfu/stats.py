@@ -90,6 +90,15 @@ class TransportStats:
     address: tuple[str, int] | None
     round_trip_time: float | None
     """Seconds, the least of what its receiver reports say; None before the first that tells."""
+    available_outgoing_bitrate: float | None = None
+    """Bits per second that are estimated to go through to it, IP headers included; None before it has told
+    anything of what arrives."""
+    acknowledged_bitrate: float | None = None
+    """Bits per second that arrived of late, IP headers included; None without transport-wide feedback."""
+    queue_delay: float | None = None
+    """Seconds that packets stand in a queue on the way to it; None without transport-wide feedback."""
+    fraction_lost: float | None = None
+    """Of the newest packets to it; None without transport-wide feedback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +185,18 @@ def _transport_stats(transport: Transport) -> TransportStats:
         for consumer in transport.consumers.values()
         if consumer.feedback.round_trip_time is not None
     ]
+    estimator = transport.estimator
+    told = estimator.round_trip_time is not None
     return TransportStats(
         participant_id=transport.participant_id,
         connected=transport.connected,
         state=_state(transport),
         address=transport.ice.selected,
         round_trip_time=min(round_trips, default=None),
+        available_outgoing_bitrate=estimator.bitrate if estimator.known else None,
+        acknowledged_bitrate=estimator.acknowledged_bitrate,
+        queue_delay=estimator.queue_delay if told else None,
+        fraction_lost=estimator.loss if told else None,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sfu.bwe.estimator import Estimator
 from sfu.config import MediaConfig
 from sfu.parameters import LocalParameters, MediaLine, RemoteParameters
 from sfu.wire.rtp import find_extension
@@ -45,6 +46,8 @@ class Transport:
         self.connected_at: float | None = None
         self.closed = False
         self.next_report = now
+        self.estimator = Estimator()
+        """Of the bandwidth towards the client."""
         self.producers: dict[str, Producer] = {}
         """By mid."""
         self.consumers: dict[str, Consumer] = {}

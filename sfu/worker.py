@@ -344,7 +344,12 @@ class Worker:
                 reason = transport.expired(now, self._config)
                 if reason is not None:
                     router.close_transport(transport.participant_id, reason, now)
-                elif transport.connected and now >= transport.next_report:
+                    continue
+                if transport.connected and transport.consumers:
+                    bandwidth = self._plane.bandwidth(transport.row)
+                    if bandwidth is not None:
+                        transport.estimator.update(bandwidth, now)
+                if transport.connected and now >= transport.next_report:
                     for packet in reports.due_reports(transport, self._plane, self._config, now):
                         self._plane.send_rtcp(transport.row, packet)
             self._request_keyframes(router, now)

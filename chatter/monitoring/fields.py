@@ -116,6 +116,12 @@ TRANSPORTS: Table[TransportSnapshot] = Table(
             lambda t: TRANSPORT_STATES.index(t.state),
         ),
         Field("gauge", "chatter_transport_rtt_seconds", "Round-trip time", lambda t: t.round_trip_time),
+        Field(
+            "gauge",
+            "chatter_transport_available_outgoing_bitrate_bps",
+            "Bits per second that are estimated to go through to the participant",
+            lambda t: t.available_outgoing_bitrate,
+        ),
     ),
 )
 

@@ -197,6 +197,7 @@ def _transport(room: str, stats: TransportStats) -> TransportSnapshot:
         round_trip_time=stats.round_trip_time,
         address=_host_and_port(address) if address is not None else "",
         quality=transport_quality(stats.state, stats.round_trip_time),
+        available_outgoing_bitrate=stats.available_outgoing_bitrate,
     )
 
 

@@ -88,6 +88,8 @@ class TransportSnapshot:
     address: str
     """Where media goes, host:port; empty before ICE."""
     quality: Quality
+    available_outgoing_bitrate: float | None = None
+    """Bits per second that are estimated to go through to it; None before it has told what arrives."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ class Estimator:
         self._updated: float | None = None
         self._sent_bitrate = 0.0
         self._silent_since: float | None = None
+        self._remb: float | None = None
 
     @property
     def bitrate(self) -> float:
@@ -51,6 +52,11 @@ class Estimator:
     def target(self) -> float:
         """What to send now: less than the estimate while a queue runs off."""
         return max(self.bitrate - self._standing, MINIMUM_BITRATE)
+
+    @property
+    def known(self) -> bool:
+        """The receiver has told something of what arrives."""
+        return self._remb is not None or self._state.feedbacks > 0
 
     @property
     def acknowledged_bitrate(self) -> float | None:
@@ -106,8 +112,9 @@ class Estimator:
                 state.packets_acknowledged,
                 state.packets_lost,
                 min(self._sent_bitrate or arrives, self.bitrate),
-                state.round_trip_time,
                 now,
+                round_trip_time=state.round_trip_time,
+                queue_delay=state.queue_delay,
             )
         measured = self._probes.result(state.probe, now)
         if measured is not None and not overused and measured > self._delay.bitrate:
@@ -124,6 +131,7 @@ class Estimator:
 
     def remb(self, bitrate: float) -> None:
         """The receiver has told its own estimate, and gives no other feedback."""
+        self._remb = bitrate
         self._delay.bitrate = max(bitrate, MINIMUM_BITRATE)
 
     @property

@@ -18,6 +18,9 @@ _INTERVAL = 0.3
 _MEMORY = 15.0
 _APART = 0.8
 _SAME = 0.6
+_QUEUE = 0.05
+# More than this is no call.
+_MOST = 0.3
 
 
 class LossControl:
@@ -46,7 +49,14 @@ class LossControl:
         self._observed: deque[tuple[float, float, float]] = deque()  # (time, rate, fraction)
 
     def update(
-        self, acknowledged: int, lost: int, sent_bitrate: float, round_trip_time: float, now: float
+        self,
+        acknowledged: int,
+        lost: int,
+        sent_bitrate: float,
+        now: float,
+        *,
+        round_trip_time: float,
+        queue_delay: float,
     ) -> float:
         """Take counters since the start (packets), and what is sent (bits per second); the rate now."""
         received, missing = acknowledged - self._acknowledged, lost - self._lost
@@ -56,7 +66,9 @@ class LossControl:
         self._updated = now
         self._acknowledged, self._lost = acknowledged, lost
         self.fraction = min(max(missing / (received + missing), 0.0), 1.0)
-        self._compare(sent_bitrate, now)
+        if queue_delay < _QUEUE:
+            # With a queue, what is lost is what overflowed.
+            self._compare(sent_bitrate, now)
         excess = self.fraction - self.inherent
         if excess > _HIGH:
             if now - self._decreased >= _INTERVAL + round_trip_time:
@@ -81,7 +93,7 @@ class LossControl:
             at_lowest = [f for _, rate, f in self._observed if rate <= lowest * 1.1]
             at_highest = [f for _, rate, f in self._observed if rate >= highest / 1.1]
             low, high = sum(at_lowest) / len(at_lowest), sum(at_highest) / len(at_highest)
-            self.inherent = low if low >= _SAME * high else 0.0
+            self.inherent = min(low, _MOST) if low >= _SAME * high else 0.0
         elif self.fraction < self.inherent:
             # It has become better by itself.
             self.inherent += 0.2 * (self.fraction - self.inherent)

@@ -16,6 +16,8 @@ _DECREASE = 0.85
 # A queue this short (seconds) is what bursts make, not the rate; up to the second one it takes less to end
 # it. With a longer one the rate does not rise, and one that stands for so long (seconds) has to be run off.
 _STANDING = 1.0
+# So long (seconds) after a decrease, what arrives may still be of before it.
+_CALM = 2.0
 _NO_QUEUE, _SHORT_QUEUE = 0.02, 0.05
 _SMALL_DECREASE = 0.93
 _INCREASE_PER_SECOND = 1.08
@@ -72,7 +74,7 @@ class RateControl:
             if throughput is not None and now - max(self._short, self._held) > _STANDING:
                 self._decrease(throughput, _SMALL_DECREASE, now)
         elif usage == Usage.NORMAL:
-            self._increase(throughput, round_trip_time, elapsed)
+            self._increase(throughput, round_trip_time, elapsed, now)
         return self.bitrate
 
     def set(self, bitrate: float, now: float) -> None:
@@ -97,9 +99,12 @@ class RateControl:
         self._capacity.overused(throughput)
         self._held = now
 
-    def _increase(self, throughput: float | None, round_trip_time: float, elapsed: float) -> None:
+    def _increase(self, throughput: float | None, round_trip_time: float, elapsed: float, now: float) -> None:
         if throughput is None or throughput < _USED * self.bitrate:
             return
+        if now - self._held > _CALM:
+            # What arrives goes through, whoever has decided to send it.
+            self.bitrate = max(self.bitrate, _USED * throughput)
         if throughput > self._capacity.upper:
             self._capacity.forget()
         if self._capacity.estimate is not None:

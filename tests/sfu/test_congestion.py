@@ -82,3 +82,56 @@ def test_one_who_speaks_remb_alone_gets_send_times(world):
     transport = next(t for t in world.dtls.open.values() if t.participant_id == "bert")
     assert world.plane.bandwidth(transport.row) is None
     assert WIDE_ID not in {extension.id for extension in transport.remote.media[0].extensions}
+
+
+def room_of_two(world, feedback):
+    anna, bert = publisher(world), world.client("bert")
+    bert.offer(Line("0", "video", "recvonly", feedback=feedback))
+    bert.connect()
+    return anna, bert
+
+
+def sent_to(world, name):
+    return next(t for t in world.worker.stats("room").transports if t.participant_id == name)
+
+
+def test_the_estimate_is_seen_in_the_statistics(world):
+    anna, bert = room_of_two(world, CC)
+    assert sent_to(world, "bert").available_outgoing_bitrate is None
+    bert.downlink.delay = bert.uplink.delay = 0.02
+    for number in range(250):
+        anna.send(1, VP8_KEYFRAME + bytes(1000), number=number)
+        world.run(0.02, step=0.01)
+    stats = sent_to(world, "bert")
+    sent = 8 * (1000 + 100) / 0.02
+    assert stats.acknowledged_bitrate == pytest.approx(sent, rel=0.1)
+    assert 0.8 * sent < stats.available_outgoing_bitrate < 1.3 * sent
+    assert (stats.fraction_lost, stats.queue_delay) == (0.0, pytest.approx(0.0, abs=0.005))
+    assert sent_to(world, "anna").available_outgoing_bitrate is None
+
+
+def test_a_thin_link_is_seen(world):
+    anna, bert = room_of_two(world, CC)
+    bert.downlink.delay = bert.uplink.delay = 0.02
+    bert.downlink.rate = 300_000
+    for number in range(400):
+        anna.send(1, VP8_KEYFRAME + bytes(1000), number=number)
+        world.run(0.02, step=0.01)
+    stats = sent_to(world, "bert")
+    assert stats.available_outgoing_bitrate < 300_000
+    assert stats.queue_delay > 0.5
+    assert stats.fraction_lost > 0.1
+
+
+def test_remb_is_the_estimate_where_it_is_all_that_is_spoken(world):
+    _, bert = room_of_two(world, ("goog-remb",))
+    bert.send_rtcp(ReceiverEstimatedMaximumBitrate(1, 700_000, (bert.ssrc_on("0"),)))
+    stats = sent_to(world, "bert")
+    assert stats.available_outgoing_bitrate == pytest.approx(700_000, rel=1e-4)
+    assert (stats.acknowledged_bitrate, stats.queue_delay, stats.fraction_lost) == (None, None, None)
+
+
+def test_remb_beside_transport_wide_feedback_is_passed_over(world):
+    _, bert = room_of_two(world, CC)
+    bert.send_rtcp(ReceiverEstimatedMaximumBitrate(1, 700_000, (bert.ssrc_on("0"),)))
+    assert sent_to(world, "bert").available_outgoing_bitrate is None

@@ -163,20 +163,20 @@ def test_what_loss_allows(fractions: list[float], expected: float) -> None:
     control = LossControl()
     control.bitrate = 1e6
     acknowledged = lost = 0
-    control.update(20, 0, 1e6, 0.1, 10.0)
+    control.update(20, 0, 1e6, 10.0, round_trip_time=0.1, queue_delay=0.0)
     control.bitrate = 1e6
     acknowledged, lost = 20, 0
     for at, fraction in enumerate(fractions):
         lost += int(100 * fraction)
         acknowledged += 100 - int(100 * fraction)
-        control.update(acknowledged, lost, 1e6, 0.1, 11.0 + at)
+        control.update(acknowledged, lost, 1e6, 11.0 + at, round_trip_time=0.1, queue_delay=0.0)
     assert control.bitrate == pytest.approx(expected * 1e6)
     assert control.fraction == pytest.approx(fractions[-1])
 
 
 def test_few_packets_say_nothing() -> None:
     control = LossControl()
-    control.update(5, 14, 1e6, 0.1, 10.0)
+    control.update(5, 14, 1e6, 10.0, round_trip_time=0.1, queue_delay=0.0)
     assert control.fraction == 0.0
 
 
@@ -184,11 +184,20 @@ def test_loss_at_any_rate_is_no_sign() -> None:
     control, acknowledged, lost = LossControl(), 0, 0
     for at, rate in enumerate([1e6, 1e6, 0.7e6, 0.7e6]):
         acknowledged, lost = acknowledged + 80, lost + 20
-        control.update(acknowledged, lost, rate, 0.1, 10.0 + at)
+        control.update(acknowledged, lost, rate, 10.0 + at, round_trip_time=0.1, queue_delay=0.0)
     assert control.inherent == pytest.approx(0.2)
     before = control.bitrate
-    control.update(acknowledged + 80, lost + 20, 0.7e6, 0.1, 15.0)
+    control.update(acknowledged + 80, lost + 20, 0.7e6, 15.0, round_trip_time=0.1, queue_delay=0.0)
     assert control.bitrate >= before
+
+
+def test_what_a_queue_loses_is_not_the_links_own() -> None:
+    control, acknowledged, lost = LossControl(), 0, 0
+    for at, rate in enumerate([1e6, 1e6, 0.7e6, 0.7e6]):
+        acknowledged, lost = acknowledged + 80, lost + 20
+        control.update(acknowledged, lost, rate, 10.0 + at, round_trip_time=0.1, queue_delay=0.5)
+    assert control.inherent == 0.0
+    assert control.bitrate < 0.8e6
 
 
 def test_throughput_is_taken_over_half_a_second_of_the_receiver() -> None:
