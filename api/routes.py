@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from api.errors import (
     BODY_TOO_LARGE,
+    BODY_TOO_SLOW,
     INVALID_BODY,
     INVALID_JSON,
     INVALID_REQUEST,
@@ -24,6 +26,9 @@ H = TypeVar("H", bound=Callable[..., Awaitable[Any]])
 
 # Bytes of a body, where a route does not say otherwise.
 MAX_BODY_BYTES = 16 * 1024
+
+# Seconds that a body may take; all of them are small.
+BODY_LIMIT = 10.0
 
 JSON = "application/json"
 
@@ -69,7 +74,7 @@ class Operation:
         if self.models:
             kinds[INVALID_REQUEST.code] = INVALID_REQUEST
         if "body" in self.models:
-            common = (INVALID_JSON, INVALID_BODY, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE)
+            common = (INVALID_JSON, INVALID_BODY, BODY_TOO_SLOW, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE)
             kinds |= {kind.code: kind for kind in common}
         return sorted(kinds.values(), key=lambda kind: (kind.status, kind.code))
 
@@ -104,7 +109,14 @@ class Operation:
             raise too_large
         if not is_json and (self.default_body is None or request.body_exists):
             raise UNSUPPORTED_MEDIA_TYPE(f'The body must be "{JSON}", not "{request.content_type}".')
-        raw = await request.read()
+        try:
+            async with asyncio.timeout(BODY_LIMIT):
+                raw = await request.read()
+        except TimeoutError:
+            # What comes of it later must not be read as the next request.
+            raise BODY_TOO_SLOW(
+                f"The body must come within {BODY_LIMIT:g} s.", {"Connection": "close"}
+            ) from None
         if len(raw) > self.max_body:
             raise too_large
         if self.default_body is not None and not raw.strip():

@@ -38,6 +38,7 @@ ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "POSTGRES_DB": ("postgres", "database"),
     "POSTGRES_MIN_CONNS": ("postgres", "min_conns"),
     "POSTGRES_MAX_CONNS": ("postgres", "max_conns"),
+    "SERVER_MAX_CONNECTIONS_PER_ADDRESS": ("server", "max_connections_per_address"),
     "SERVER_DRAIN_TIMEOUT": ("server", "drain_timeout"),
     "SERVER_DRAIN_URL": ("server", "drain_url"),
     "DATA_DIR": ("data_dir",),

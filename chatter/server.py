@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import logging
 import os
 import signal
@@ -12,8 +13,9 @@ import socket
 from aiohttp import web
 
 from chatter.address import ListenAddress
-from chatter.app import DRAIN, MEDIA, create_app
+from chatter.app import DRAIN, MEDIA, REGISTRY, create_app
 from chatter.errors import StartError
+from chatter.gate import Doorkeeper, Gate
 from chatter.settings import Settings
 
 # Seconds that open requests may take to end, and that everything together may take.
@@ -31,12 +33,18 @@ async def serve(settings: Settings) -> None:
     """
     signals = Signals(asyncio.get_running_loop())
     listener = listen(settings.server.address)
+    server: asyncio.Server | None = None
     try:
         # The app reports its requests itself.
         runner = web.AppRunner(create_app(settings), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
         try:
             await runner.setup()
-            await web.SockSite(runner, listener).start()
+            handlers = runner.server
+            assert handlers is not None
+            exempt = tuple(map(ipaddress.ip_network, settings.server.trusted_proxies))
+            gate = Gate(settings.server.max_connections_per_address, exempt, runner.app[REGISTRY])
+            loop = asyncio.get_running_loop()
+            server = await loop.create_server(lambda: Doorkeeper(gate, handlers), sock=listener)
             announce(settings, listener.getsockname()[1], runner.app[MEDIA].server.port)
             drain = runner.app[DRAIN]
             await first_of(signals.asked, drain.started)
@@ -48,6 +56,8 @@ async def serve(settings: Settings) -> None:
             LOG.info("Stopping")
         finally:
             signals.ending = True
+            if server is not None:
+                server.close()
             await _clean_up(runner)
     finally:
         listener.close()

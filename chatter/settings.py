@@ -117,6 +117,7 @@ class ServerSettings(Section):
         description="origins such as https://example.com (no path; several separated by commas), or *",
     )
 
+    max_connections_per_address: int = Field(512, ge=1, le=1_000_000, description="1 to 1000000 connections")
     drain_timeout: DurationOrZero = Field(
         timedelta(seconds=5), description="a duration such as 30s, or 0s to end at once"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
+import api.routes
 from api import openapi
 from api.errors import ApiError, ErrorKind, error_middleware
 from api.models import Answer, Body, Parameters, Timestamp
@@ -322,3 +324,15 @@ def test_a_handler_that_cannot_be_described_is_refused():
     for handler, words in ((silent, "docstring"), (strange, "weather"), (unknown, "authentication")):
         with pytest.raises(TypeError, match=words):
             table.get("/t")(handler)
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(client, monkeypatch):
+    monkeypatch.setattr(api.routes, "BODY_LIMIT", 0.05)
+
+    async def drip():
+        yield b'{"name": '
+        await asyncio.Event().wait()
+
+    reply = await client.post("/things", data=drip(), headers={"Content-Type": "application/json"})
+    assert (reply.status, (await reply.json())["code"]) == (408, "body_too_slow")
+    assert reply.headers["Connection"] == "close"
