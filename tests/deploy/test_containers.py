@@ -38,7 +38,8 @@ def environment(service: dict[str, Any]) -> dict[str, str]:
 
 
 def test_the_services_are_those_of_the_development_stack() -> None:
-    assert set(SERVICES) == {"chatter", "migrate", "chatter-postgres", "redis"}
+    monitoring = {"prometheus", "loki", "tempo", "grafana"}
+    assert set(SERVICES) == {"chatter", "migrate", "chatter-postgres", "redis", *monitoring}
     assert set(OURS) == {"chatter", "migrate"}
 
 
@@ -76,6 +77,8 @@ def test_the_ports_are_the_defaults() -> None:
     # The media port is the same inside and outside: clients are told the one inside.
     assert SERVICES["chatter"]["ports"] == [
         f"127.0.0.1:{http}:{http}",
+        # Where the original had its web client.
+        f"127.0.0.1:5173:{http}",
         f"127.0.0.1:{media}:{media}/udp",
         f"127.0.0.1:{media}:{media}/tcp",
     ]

@@ -114,9 +114,9 @@ class Person:
         page.on("requestfailed", self._request_failed)
 
     @classmethod
-    async def arrive(cls, browser: Browser, name: str) -> Person:
-        """Open a new profile with an empty page."""
-        context = await browser.new_context(viewport={"width": 960, "height": 600})
+    async def arrive(cls, browser: Browser, name: str, **options: Any) -> Person:
+        """Open a new profile with an empty page; `options` are those of Playwright's new_context."""
+        context = await browser.new_context(viewport={"width": 960, "height": 600}, **options)
         context.set_default_timeout(15_000)
         page = await context.new_page()
         await page.add_init_script(_OBSERVE)
