@@ -29,12 +29,13 @@ system: $(VENV)/.dev debian ## the tests with real browsers and processes
 sanitize: $(VENV)/.dev ## the compiled plane under sanitizers, and fuzzed for FUZZ_SECONDS (600)
 	@tools/sanitize $(BIN)/python
 
-lint: $(VENV)/.dev $(NODE_MODULES) ## ruff, mypy, tsc and yamllint
+lint: $(VENV)/.dev $(NODE_MODULES) ## ruff, mypy, tsc, yamllint and pip-audit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/tsc -p web/static/jsconfig.json
 	$(BIN)/yamllint -s docker-compose.yaml config/config.example.yaml deploy
+	@$(BIN)/python tools/audit $(BIN)/pip-audit requirements.lock requirements-dev.lock
 
 format: $(VENV)/.dev ## let ruff format and sort
 	$(BIN)/ruff format .
