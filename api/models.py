@@ -41,10 +41,17 @@ class Body(BaseModel):
 
 
 class Parameters(BaseModel):
-    """What a client sends in the path, the query or the headers: texts. Descriptions as in Body."""
+    """What a client sends in the path, the query or the headers: texts. Descriptions as in Body.
+
+    What is not known is refused: a mistyped parameter would silently mean another thing.
+    """
 
     model_config = ConfigDict(
-        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, frozen=True
+        alias_generator=to_camel,
+        validate_by_name=False,
+        validate_by_alias=True,
+        frozen=True,
+        extra="forbid",
     )
 
 

@@ -81,7 +81,7 @@ def _pointer(place: Place, loc: Sequence[int | str]) -> str:
     if place == "body":
         # RFC 6901 section 3.
         return "#/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in loc)
-    return f"{place}:{loc[0]}"
+    return f"{place}:{str(loc[0])[:64]}"
 
 
 def _sentence(error: ErrorDetails, model: type[BaseModel]) -> str:
@@ -89,6 +89,9 @@ def _sentence(error: ErrorDetails, model: type[BaseModel]) -> str:
         # Of a validator of ours.
         return str(error["ctx"]["error"])
     loc = error["loc"]
+    if error["type"] == "extra_forbidden":
+        known = ", ".join(alias for _, alias, _ in aliases(model))
+        return f'"{str(loc[0])[:64]}" is not a parameter: known are {known}.'
     name, allowed = ".".join(str(part) for part in loc), _allowed(model, loc)
     if error["type"] == "missing":
         return f'"{name}" is missing: it must be {allowed}.' if allowed else f'"{name}" is missing.'

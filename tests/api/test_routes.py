@@ -212,6 +212,7 @@ async def test_who_asks_comes_before_what_is_asked(client):
         ("GET", "/things?limit=0", "query:limit"),
         ("GET", "/things?limit=", "query:limit"),
         ("GET", "/things?limit=101", "query:limit"),
+        ("GET", "/things?Limit=10", "query:Limit"),
     ],
 )
 async def test_a_parameter_that_is_wrong_is_named(client, method, path, pointer):
