@@ -42,8 +42,8 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def setup(app: web.Application, *, version: str) -> None:
-    """Add ``/``, ``/signin``, ``/register``, ``/admin``, ``/r/{roomId}``,
-    ``/static/…`` and a 404 page to an application.
+    """Add ``/``, ``/signin``, ``/register``, ``/account``, ``/admin``,
+    ``/r/{roomId}``, ``/static/…`` and a 404 page to an application.
 
     ``version`` (for example ``0.1.0``) and the content of the files make the address of the static files,
     which browsers may therefore keep for ever.
@@ -60,6 +60,7 @@ def setup(app: web.Application, *, version: str) -> None:
     app.router.add_get("/", _page("lobby.html"))
     app.router.add_get("/signin", _page("signin.html", mode="signin"))
     app.router.add_get("/register", _page("signin.html", mode="register"))
+    app.router.add_get("/account", _page("account.html"))
     app.router.add_get("/admin", _page("admin.html"))
     app.router.add_get("/r/{roomId}", _room)
     app.router.add_get("/static/{path:.+}", _static(files, tag))

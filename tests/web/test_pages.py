@@ -11,7 +11,16 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from web import pages
 
-PAGES = ["/", "/signin", "/register", "/admin", "/r/a1b2c3d4", "/r/not%20a%20room", "/nothing/here"]
+PAGES = [
+    "/",
+    "/signin",
+    "/register",
+    "/account",
+    "/admin",
+    "/r/a1b2c3d4",
+    "/r/not%20a%20room",
+    "/nothing/here",
+]
 HTML = {"Accept": "text/html,application/xhtml+xml"}
 
 
@@ -50,6 +59,7 @@ async def elements(client: TestClient, path: str) -> Elements:
         ("/", 200, "New room"),
         ("/signin", 200, "Welcome back"),
         ("/register", 200, "Create your account"),
+        ("/account", 200, "Signed-in devices"),
         ("/admin", 200, "Choose a room"),
         ("/r/a1b2c3d4", 200, "Ready to join?"),
         ("/r/" + "x" * 64, 200, "Ready to join?"),

@@ -38,14 +38,14 @@ export function expiryOf(token) {
 
 /**
  * @param {string} path
- * @param {{body?: unknown, token?: string, traceparent?: string}} [options]
+ * @param {{method?: string, body?: unknown, token?: string, traceparent?: string}} [options]
  * @returns {Promise<any>}
  */
-async function post(path, { body, token, traceparent } = {}) {
+async function send(path, { method = "POST", body, token, traceparent } = {}) {
   let response;
   try {
     response = await fetch(path, {
-      method: "POST",
+      method,
       headers: {
         "X-Device-ID": deviceId(),
         ...(body !== undefined && { "Content-Type": "application/json" }),
@@ -94,7 +94,7 @@ export function account() {
  * @returns {Promise<Account>}
  */
 export async function authenticate(what, username, password) {
-  const answer = await post(`/auth/${what}`, { body: { username, password } });
+  const answer = await send(`/auth/${what}`, { body: { username, password } });
   remember(ACCOUNT, answer);
   return answer;
 }
@@ -116,7 +116,7 @@ export async function accessToken({ fresh = false, traceparent } = {}) {
     const current = account();
     if (current && current.token !== before.token && isGood(current.token)) return current.token;
     try {
-      const answer = await post("/auth/refresh", { traceparent });
+      const answer = await send("/auth/refresh", { traceparent });
       remember(ACCOUNT, answer);
       return answer.token;
     } catch (error) {
@@ -144,9 +144,31 @@ export function forgetAccount() {
 /** Signs out; where the server cannot be told, at least here. */
 export async function signOut() {
   try {
-    await post("/auth/logout");
+    await send("/auth/logout");
   } finally {
     remember(ACCOUNT, null);
+  }
+}
+
+/**
+ * Asks the server as the account that is signed in here.
+ *
+ * @param {string} method
+ * @param {string} path
+ * @param {unknown} [body]
+ * @returns {Promise<any>}
+ */
+export async function ask(method, path, body) {
+  const ended = () => new ApiError(401, "signed_out", "Your session has ended. Sign in again.");
+  const token = await accessToken();
+  if (!token) throw ended();
+  try {
+    return await send(path, { method, body, token });
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 401) throw error;
+    const renewed = await accessToken({ fresh: true });
+    if (!renewed) throw ended();
+    return send(path, { method, body, token: renewed });
   }
 }
 
@@ -155,11 +177,11 @@ export async function makeRoom() {
   const token = await accessToken();
   if (!token) throw new ApiError(401, "signed_out", "Sign in to open a room.");
   try {
-    return (await post("/rooms", { token })).roomId;
+    return (await send("/rooms", { token })).roomId;
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 401) throw error;
     const renewed = await accessToken({ fresh: true });
     if (!renewed) throw new ApiError(401, "signed_out", "Your session has ended. Sign in again to open a room.");
-    return (await post("/rooms", { token: renewed })).roomId;
+    return (await send("/rooms", { token: renewed })).roomId;
   }
 }
