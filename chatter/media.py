@@ -12,6 +12,7 @@ from sfu.config import MediaConfig
 from sfu.events import Event
 from sfu.net.server import MediaServer
 from sfu.offer import Answer, Offer
+from sfu.wish import Wish
 
 
 class AppMedia:
@@ -70,6 +71,10 @@ class AppMedia:
     def pause(self, room_id: str, participant_id: str, track_id: str, paused: bool) -> None:
         """See MediaServer."""
         self.server.pause(room_id, participant_id, track_id, paused)
+
+    def wish(self, room_id: str, participant_id: str, track_id: str, wish: Wish) -> None:
+        """See MediaServer."""
+        self.server.wish(room_id, participant_id, track_id, wish)
 
     def leave(self, room_id: str, participant_id: str) -> None:
         """See MediaServer."""

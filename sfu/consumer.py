@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 from sfu.parameters import Kind, MediaLine
 from sfu.streams.clock import SentReports
+from sfu.wish import Wish
 
 if TYPE_CHECKING:
+    from sfu.events import SubscriptionChanged
+    from sfu.ladder import Layer
     from sfu.producer import Producer
 
 
@@ -41,6 +44,22 @@ class Consumer:
         self.payload_types: dict[int, int] = {}
         """Of the producer → of this line; empty without a producer."""
         self.paused = False
+        self.wish = Wish()
+        self.allocated: Layer | None = None
+        """The highest layer that the subscriber's share of bandwidth allows; None where nothing limits it."""
+        self.preferred: Layer | None = None
+        """What its wish comes to, as it was looked at last."""
+        self.target: Layer | None = None
+        """What it is to be sent: the lower one of the two."""
+        self.limits = (255, 255)
+        """The highest spatial and temporal layer of its route."""
+        self.fed: object | None = None
+        """What the route was fed with last, to know when that is something else."""
+        self.source: int | None = None
+        """The row of the stream that it is sent, as it was looked at last."""
+        self.settled = False
+        """It is sent what is right for it: nothing is to be done until something changes."""
+        self.told: SubscriptionChanged | None = None
         self.reports = SentReports()
         self.feedback = ReceiverFeedback()
 

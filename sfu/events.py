@@ -71,4 +71,44 @@ class DataRefused:
     message: str
 
 
-Event = TrackPublished | TrackUnpublished | TransportConnected | TransportClosed | DataRefused
+@dataclass(frozen=True, slots=True)
+class SubscriptionChanged:
+    """A subscriber gets another layer of a track than before.
+
+    `reason`: "wanted" (what its wish comes to), "bandwidth" (what its link allows), "publisher" (what the
+    publisher sends: what is wanted does not come, or not yet).
+    """
+
+    room_id: str
+    participant_id: str
+    track_id: str
+    rid: str
+    """The simulcast stream; empty where there is one alone."""
+    spatial: int
+    temporal: int
+    width: int | None
+    """Pixels; None where the stream has not told."""
+    height: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EncodingsWanted:
+    """A publisher is to send these encodings of its track and let the others rest."""
+
+    room_id: str
+    participant_id: str
+    track_id: str
+    active: tuple[tuple[str, bool], ...]
+    """(rid, whether it is to be sent) of each, the lowest first."""
+
+
+Event = (
+    TrackPublished
+    | TrackUnpublished
+    | TransportConnected
+    | TransportClosed
+    | DataRefused
+    | SubscriptionChanged
+    | EncodingsWanted
+)

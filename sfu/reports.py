@@ -78,7 +78,7 @@ def _keyframe_wanted(consumer: Consumer | None, now: float) -> bool:
     if consumer is None:
         return False
     consumer.feedback.keyframe_requests += 1
-    stream = consumer.producer.active if consumer.producer is not None else None
+    stream = consumer.producer.by_source(consumer.source) if consumer.producer is not None else None
     if stream is None or consumer.kind != "video":
         return False
     stream.keyframe.want(now)
@@ -161,11 +161,9 @@ def _sender_reports(transport: Transport, plane: Plane, now: float) -> Iterator[
 
 def _consumer_report(consumer: Consumer, plane: Plane, now: float) -> rtcp.SenderReport | None:
     """The publisher's clock in the subscriber's timestamps; None before both are known."""
-    stream = consumer.producer.active if consumer.producer is not None else None
-    if stream is None or stream.clock is None:
-        return None
     state = plane.route_state(consumer.route)
-    if state.timestamp_offset is None:
+    stream = consumer.producer.by_source(state.source) if consumer.producer is not None else None
+    if stream is None or stream.clock is None or state.timestamp_offset is None:
         return None
     ntp, rtp_timestamp = stream.clock.at(now, stream.row.clock_rate)
     consumer.reports.sent(ntp, now)

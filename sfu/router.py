@@ -9,14 +9,15 @@ from sfu.config import MediaConfig
 from sfu.consumer import Consumer
 from sfu.errors import MediaError
 from sfu.events import Event, TrackPublished, TrackUnpublished, TransportClosed, TransportConnected
+from sfu.feeder import Feeder
 from sfu.ice import IceAgent
 from sfu.identifiers import Identifiers
+from sfu.ladder import Layer
 from sfu.negotiation import (
     ABS_SEND_TIME,
     TRANSPORT_WIDE,
     assign_sources,
     compatible_payload_types,
-    extension_map,
     read_offer,
     received_extension,
     sent_extension,
@@ -24,9 +25,12 @@ from sfu.negotiation import (
 )
 from sfu.offer import Answer, Offer
 from sfu.parameters import MediaLine, Outgoing, RemoteParameters, Source
-from sfu.plane.interface import Feed, Plane, RouteRow, SourceRow
+from sfu.plane.interface import Plane, RouteRow, SourceRow
 from sfu.producer import MAX_STREAMS, Producer, Stream
-from sfu.transport import Transport, mid_extension
+from sfu.transport import Transport, extension_id, mid_extension, stream_id
+from sfu.wire.dependency_descriptor import URI as DEPENDENCY_DESCRIPTOR
+from sfu.wire.frame_marking import URI as FRAME_MARKING
+from sfu.wish import Wish
 
 
 class Network(Protocol):
@@ -69,6 +73,7 @@ class Router:
         self._network = network
         self._ids = identifiers
         self._emit = emit
+        self.feeder = Feeder(room_id, plane, emit)
 
     # Negotiation
 
@@ -158,7 +163,8 @@ class Router:
                 )
             )
         producer.line = line
-        for ssrc in line.ssrcs[:MAX_STREAMS]:
+        # Which of the SSRCs of a simulcast is which, its packets tell.
+        for ssrc in () if producer.simulcast else line.ssrcs[:MAX_STREAMS]:
             self._add_stream(transport, producer, ssrc, line.codecs[0].clock_rate)
 
     def _apply_subscription(self, transport: Transport, line: MediaLine, wanted: str | None) -> None:
@@ -228,7 +234,7 @@ class Router:
         consumer.producer = producer
         consumer.payload_types = payload_types
         producer.consumers.add(consumer)
-        self._feed(transport, consumer, now)
+        self.feeder.aim(transport, consumer, now)
         return True
 
     def _detach(self, consumer: Consumer) -> None:
@@ -236,62 +242,68 @@ class Router:
             consumer.producer.consumers.discard(consumer)
             consumer.producer = None
             consumer.payload_types = {}
-            self._plane.feed_route(consumer.route, None)
-
-    def _feed(self, transport: Transport, consumer: Consumer, now: float) -> None:
-        """Let media flow to a consumer. Before its transport has keys a keyframe would be lost on it."""
-        producer = consumer.producer
-        stream = producer.active if producer is not None else None
-        if producer is None or stream is None or not transport.connected:
-            return
-        self._plane.feed_route(
-            consumer.route,
-            Feed(
-                source=stream.source,
-                payload_types=consumer.payload_types,
-                extensions=extension_map(producer.line.extensions, consumer.line.extensions),
-                await_keyframe=consumer.kind == "video",
-            ),
-        )
-        if consumer.kind == "video" and not consumer.paused:
-            stream.keyframe.want(now)
+            self.feeder.release(consumer)
 
     def pause(self, participant_id: str, track_id: str, paused: bool, now: float) -> None:
         """Stop or resume a track that a participant receives. Raises MediaError unknown_track."""
+        transport, consumers = self._receiving(participant_id, track_id)
+        for consumer in consumers:
+            consumer.paused = paused
+            self._plane.pause_route(consumer.route, paused)
+            self._changed(transport, consumer, now)
+
+    def wish(self, participant_id: str, track_id: str, wish: Wish, now: float) -> None:
+        """Take note of what a participant needs of a track it receives. Raises MediaError unknown_track."""
+        transport, consumers = self._receiving(participant_id, track_id)
+        for consumer in consumers:
+            consumer.wish = wish
+            self._changed(transport, consumer, now)
+
+    def allocate(self, consumer: Consumer, layer: Layer | None, now: float) -> None:
+        """Limit a consumer to a layer of its track's ladder; None: no limit."""
+        if consumer.allocated == layer:
+            return
+        consumer.allocated = layer
+        for transport in self.transports.values():
+            if transport.consumers.get(consumer.line.mid) is consumer:
+                self._changed(transport, consumer, now)
+
+    def _changed(self, transport: Transport, consumer: Consumer, now: float) -> None:
+        producer = consumer.producer
+        if producer is None:
+            return
+        if not consumer.paused:
+            self.feeder.aim(transport, consumer, now)
+            stream = producer.by_source(consumer.source)
+            if stream is not None and self._plane.route_state(consumer.route).awaiting_keyframe:
+                stream.keyframe.want(now)
+        self.feeder.ask(producer, now)
+
+    def _receiving(self, participant_id: str, track_id: str) -> tuple[Transport, list[Consumer]]:
         transport = self.transports.get(participant_id)
         consumers = [
             consumer
             for consumer in (transport.consumers.values() if transport is not None else ())
             if consumer.producer is not None and consumer.producer.track_id == track_id
         ]
-        if not consumers:
+        if transport is None or not consumers:
             raise MediaError(
                 "unknown_track", f"you receive no track {track_id!r}; the answer names those you do"
             )
-        for consumer in consumers:
-            consumer.paused = paused
-            self._plane.pause_route(consumer.route, paused)
-            stream = consumer.producer.active if consumer.producer is not None else None
-            if not paused and stream is not None and consumer.kind == "video":
-                stream.keyframe.want(now)
+        return transport, consumers
+
+    def look(self, now: float) -> None:
+        """Follow what comes and goes, as time passes."""
+        self.feeder.look(self.transports.values(), self.producers.values(), now)
 
     # Streams
 
-    def keyframe_seen(self, transport: Transport, source: int) -> None:
-        """A keyframe of a source that the transport sends began.
-
-        The plane may have forwarded it before a route was fed that waits for one: its request stands then.
-        """
+    def keyframe_seen(self, transport: Transport, source: int, packet: bytes) -> None:
+        """A keyframe of a source that the transport sends began, in this packet."""
         for producer in transport.producers.values():
-            for stream in producer.streams.values():
-                # Most keyframes were not asked for: then there is nothing to find out about the routes.
-                if stream.source != source or not stream.keyframe.wanted:
-                    continue
-                if stream is not producer.active or not any(map(self._awaits_keyframe, producer.consumers)):
-                    stream.keyframe.satisfied()
-
-    def _awaits_keyframe(self, consumer: Consumer) -> bool:
-        return not consumer.paused and self._plane.route_state(consumer.route).awaiting_keyframe
+            stream = producer.by_source(source)
+            if stream is not None:
+                self.feeder.keyframe_seen(producer, stream, packet)
 
     def attribute(self, transport: Transport, packet: bytes, now: float) -> bool:
         """Find whose stream a packet of an unknown SSRC begins, and add its row. False if it is nobody's."""
@@ -302,15 +314,21 @@ class Router:
         if ssrc in producer.streams:
             return True  # one of several that were on their way when the first was attributed
         codec = producer.codecs_by_payload_type().get(packet[1] & 0x7F)
-        if codec is None:
+        rid = stream_id(producer.line, packet)
+        if codec is None or rid is None:
             return False
-        stream = self._add_stream(transport, producer, ssrc, codec.clock_rate)
+        stream = self._add_stream(transport, producer, ssrc, codec.clock_rate, rid)
+        if stream is not None:
+            stream.meter.last_packet = now
+            if producer.simulcast:
+                # The size of its pictures is in its keyframes; mostly this packet begins one.
+                stream.keyframe.want(now)
         for consumer, owner in self._consumers_of(producer):
-            self._feed(owner, consumer, now)
+            self.feeder.aim(owner, consumer, now)
         return stream is not None
 
     def _add_stream(
-        self, transport: Transport, producer: Producer, ssrc: int, clock_rate: int
+        self, transport: Transport, producer: Producer, ssrc: int, clock_rate: int, rid: str = ""
     ) -> Stream | None:
         if ssrc in producer.streams:
             return producer.streams[ssrc]
@@ -330,9 +348,11 @@ class Router:
             },
             is_video=producer.kind == "video",
             transport_wide_extension=sent_extension(producer.line.extensions, TRANSPORT_WIDE),
+            dependency_descriptor=extension_id(producer.line, DEPENDENCY_DESCRIPTOR),
+            frame_marking=extension_id(producer.line, FRAME_MARKING),
         )
         self._plane.add_source(row)
-        stream = Stream(row)
+        stream = Stream(row, rid)
         producer.streams[ssrc] = stream
         return stream
 
@@ -349,7 +369,7 @@ class Router:
         transport.connected = True
         transport.connected_at = now
         for consumer in transport.consumers.values():
-            self._feed(transport, consumer, now)
+            self.feeder.aim(transport, consumer, now)
         self._emit(TransportConnected(self.room_id, transport.participant_id))
 
     def close_transport(self, participant_id: str, reason: str, now: float) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sfu.producer import Producer, Stream
 
 MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
+RTP_STREAM_ID_URI = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
 
 
 class Transport:
@@ -114,6 +115,22 @@ class Transport:
         )
 
 
+def extension_id(line: MediaLine, uri: str) -> int:
+    """The id of a header extension on a line, 0 where it was not negotiated."""
+    return next((extension.id for extension in line.extensions if extension.uri == uri), 0)
+
+
 def mid_extension(line: MediaLine) -> int:
     """The id of the MID header extension on a line (RFC 9143 section 14), 0 where it was not negotiated."""
-    return next((extension.id for extension in line.extensions if extension.uri == MID_URI), 0)
+    return extension_id(line, MID_URI)
+
+
+def stream_id(line: MediaLine, packet: bytes) -> str | None:
+    """The rid of a packet on a line (RFC 8852 section 3.1); empty where the line is no simulcast, None where
+    the packet does not tell."""
+    if not line.rids:
+        return ""
+    identifier = extension_id(line, RTP_STREAM_ID_URI)
+    value = find_extension(packet, identifier) if identifier else None
+    rid = value.decode("ascii", "replace") if value is not None else None
+    return rid if rid in line.rids else None

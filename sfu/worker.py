@@ -23,6 +23,7 @@ from sfu.stats import JoinMarks, RoomStats, join_marks, room_stats
 from sfu.transport import Transport
 from sfu.wire import rtcp
 from sfu.wire.envelope import Message
+from sfu.wish import Wish
 
 
 class DtlsSide(Protocol):
@@ -123,6 +124,14 @@ class Worker:
         if router is None:
             raise MediaError("unknown_track", f"you receive no track {track_id!r}: offer to sfu first")
         router.pause(participant_id, track_id, paused, now)
+        self._request_keyframes(router, now)
+
+    def wish(self, room_id: str, participant_id: str, track_id: str, wish: Wish, now: float) -> None:
+        """Take note of what a participant needs of a track it receives. Raises MediaError unknown_track."""
+        router = self._routers.get(room_id)
+        if router is None:
+            raise MediaError("unknown_track", f"you receive no track {track_id!r}: offer to sfu first")
+        router.wish(participant_id, track_id, wish, now)
         self._request_keyframes(router, now)
 
     def close_transport(self, room_id: str, participant_id: str, reason: str, now: float) -> None:
@@ -278,7 +287,7 @@ class Worker:
         elif punt.kind is PuntKind.UNKNOWN_SSRC:
             self._handle_unknown_ssrc(connection, punt.data, now)
         elif punt.kind is PuntKind.KEYFRAME and punt.source is not None:
-            connection.router.keyframe_seen(connection.transport, punt.source)
+            connection.router.keyframe_seen(connection.transport, punt.source, punt.data)
 
     def _handle_stun(self, punt: Punt, now: float) -> None:
         assert punt.address is not None
@@ -352,6 +361,7 @@ class Worker:
                 if transport.connected and now >= transport.next_report:
                     for packet in reports.due_reports(transport, self._plane, self._config, now):
                         self._plane.send_rtcp(transport.row, packet)
+            router.look(now)
             self._request_keyframes(router, now)
 
     def _request_keyframes(self, router: Router, now: float) -> None:

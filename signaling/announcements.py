@@ -11,6 +11,7 @@ from signaling.messages import SFU, RequestId
 from signaling.negotiator import Answer
 from signaling.participant import Participant
 from signaling.settings import Mode, RoomMode, RoomSettings
+from signaling.subscription import Subscription
 from signaling.track import Track
 
 
@@ -168,6 +169,17 @@ def media_closed(reason: str) -> dict[str, object]:
 def draining(draining: Draining) -> dict[str, object]:
     """The server is about to end; `endsAt` is milliseconds since 1970 in UTC."""
     return {"type": "draining", "endsAt": int(draining.ends_at * 1000), "url": draining.url}
+
+
+def subscription(subscription: Subscription) -> dict[str, object]:
+    """The participant gets another layer of a track than before."""
+    return {"type": "subscription", **subscription.to_json()}
+
+
+def encodings(track_id: str, active: Mapping[str, bool]) -> dict[str, object]:
+    """Which encodings of its track the participant is to send."""
+    wanted = [{"rid": rid, "active": sent} for rid, sent in active.items()]
+    return {"type": "encodings", "trackId": track_id, "encodings": wanted}
 
 
 def error(

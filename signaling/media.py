@@ -8,7 +8,9 @@ from typing import Protocol
 from sfu.errors import MediaError
 from sfu.events import (
     DataRefused,
+    EncodingsWanted,
     Event,
+    SubscriptionChanged,
     TrackPublished,
     TrackUnpublished,
     TransportClosed,
@@ -16,10 +18,14 @@ from sfu.events import (
 )
 from sfu.offer import Answer as SfuAnswer
 from sfu.offer import Offer
+from sfu.wish import ALL_LAYERS
+from sfu.wish import Wish as SfuWish
 from signaling.messages import ProtocolError
 from signaling.negotiator import Answer
 from signaling.rooms import Rooms
+from signaling.subscription import Subscription
 from signaling.track import KIND_OF_SOURCE, Encoding, Source
+from signaling.wish import Wish
 
 
 class MediaServer(Protocol):
@@ -29,6 +35,9 @@ class MediaServer(Protocol):
         """Raises MediaError."""
 
     def pause(self, room_id: str, participant_id: str, track_id: str, paused: bool) -> None:
+        """Raises MediaError."""
+
+    def wish(self, room_id: str, participant_id: str, track_id: str, wish: SfuWish) -> None:
         """Raises MediaError."""
 
     def leave(self, room_id: str, participant_id: str) -> None:
@@ -74,6 +83,16 @@ class SfuNegotiator:
         except MediaError as error:
             raise ProtocolError(error.code, str(error)) from error
 
+    def wish(self, room_id: str, participant_id: str, track_id: str, wish: Wish) -> None:
+        """Take note of what the participant needs of a track that it receives. Raises ProtocolError."""
+        temporal = ALL_LAYERS if wish.temporal is None else wish.temporal
+        try:
+            self._server.wish(
+                room_id, participant_id, track_id, SfuWish(wish.width, wish.height, wish.priority, temporal)
+            )
+        except MediaError as error:
+            raise ProtocolError(error.code, str(error)) from error
+
     def leave(self, room_id: str, participant_id: str) -> None:
         """Free all that a participant holds."""
         self._server.leave(room_id, participant_id)
@@ -105,6 +124,21 @@ def deliver(event: Event, rooms: Rooms) -> None:
                     room.track_unpublished(event.participant_id, known)
         case TransportConnected():
             room.media_connected(event.participant_id)
+        case SubscriptionChanged():
+            room.subscription_changed(
+                event.participant_id,
+                Subscription(
+                    event.track_id,
+                    event.rid,
+                    event.spatial,
+                    event.temporal,
+                    event.width,
+                    event.height,
+                    event.reason,
+                ),
+            )
+        case EncodingsWanted():
+            room.encodings_wanted(event.participant_id, event.track_id, dict(event.active))
         case DataRefused():
             room.data_refused(event.participant_id, event.code, event.message)
         case TransportClosed():

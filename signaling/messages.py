@@ -12,6 +12,7 @@ from typing import ClassVar, Literal, cast
 from signaling.names import clean_display_name
 from signaling.settings import RoomSettings
 from signaling.track import KIND_OF_SOURCE, Source
+from signaling.wish import Wish
 
 RequestId = str | int | float
 Action = Literal["offer", "answer", "ice"]
@@ -26,6 +27,10 @@ MAX_LINES = 256
 MAX_MID_CHARACTERS = 64
 MAX_TRACK_ID_CHARACTERS = 128
 MAX_CLIENT_ID_CHARACTERS = 64
+MAX_PIXELS = 16_384
+"""Width and height of what shows a track."""
+MAX_PRIORITY = 10
+MAX_LAYER = 7
 # The deepest message that means something is publish, mid, source; the rest is for candidates of the future.
 MAX_DEPTH = 16
 
@@ -98,11 +103,14 @@ class DeclareTracks:
 
 @dataclass(frozen=True, slots=True)
 class SetSubscription:
-    """Stop or resume a track that the client receives from the media server."""
+    """What the client needs of a track that it receives from the media server."""
 
     type: ClassVar[str] = "subscription"
     track_id: str
-    paused: bool
+    paused: bool | None = None
+    """Stop or resume it; None: as before."""
+    wish: Wish | None = None
+    """None: as before."""
     id: RequestId | None = None
 
 
@@ -306,9 +314,37 @@ def _parse_tracks(body: Json, request_id: RequestId | None, _settings: RoomSetti
 def _parse_subscription(body: Json, request_id: RequestId | None, _settings: RoomSettings) -> ClientMessage:
     track_id = _text(body, "trackId", MAX_TRACK_ID_CHARACTERS)
     paused = body.get("paused")
-    if not isinstance(paused, bool):
+    if paused is not None and not isinstance(paused, bool):
         raise ProtocolError("invalid_field", f"paused must be true or false, not {_shown(paused)}")
-    return SetSubscription(track_id, paused, request_id)
+    wish = _wish(body)
+    if paused is None and wish is None:
+        raise ProtocolError(
+            "invalid_field", "subscription says nothing: give paused, width and height, priority or temporal"
+        )
+    return SetSubscription(track_id, paused, wish, request_id)
+
+
+def _wish(body: Json) -> Wish | None:
+    width = _whole(body, "width", 1, MAX_PIXELS)
+    height = _whole(body, "height", 1, MAX_PIXELS)
+    if (width is None) != (height is None):
+        raise ProtocolError("invalid_field", "width and height must be given together")
+    priority = _whole(body, "priority", -MAX_PRIORITY, MAX_PRIORITY)
+    temporal = _whole(body, "temporal", 0, MAX_LAYER)
+    if width is None and priority is None and temporal is None:
+        return None
+    return Wish(width, height, priority or 0, temporal)
+
+
+def _whole(body: Json, name: str, lowest: int, highest: int) -> int | None:
+    value = body.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
+        raise ProtocolError(
+            "invalid_field", f"{name} must be a whole number from {lowest} to {highest}, not {_shown(value)}"
+        )
+    return value
 
 
 def _parse_ping(_body: Json, request_id: RequestId | None, _settings: RoomSettings) -> ClientMessage:

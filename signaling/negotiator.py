@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from signaling.track import Source
+from signaling.wish import Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,9 @@ class Negotiator(Protocol):
 
     def pause(self, room_id: str, participant_id: str, track_id: str, paused: bool) -> None:
         """Stop or resume a track that the participant receives. Raises ProtocolError."""
+
+    def wish(self, room_id: str, participant_id: str, track_id: str, wish: Wish) -> None:
+        """Take note of what the participant needs of a track that it receives. Raises ProtocolError."""
 
     def leave(self, room_id: str, participant_id: str) -> None:
         """Free all that a participant holds; nothing happens when it holds nothing."""

@@ -28,6 +28,7 @@ from signaling.messages import (
 from signaling.negotiator import Negotiator
 from signaling.participant import Participant
 from signaling.settings import Mode, RoomMode, RoomSettings
+from signaling.subscription import Subscription
 from signaling.track import Encoding, Source, Track
 
 # Ends of media that the client brought about itself: telling it would make it connect again.
@@ -158,11 +159,31 @@ class Room:
             case DeclareTracks():
                 self._declare(sender, message.tracks)
             case SetSubscription():
-                self._media_server().pause(self.id, sender.id, message.track_id, message.paused)
+                self._set_subscription(sender, message)
             case Ping():
                 self._tell(sender, announcements.pong(message.id))
 
+    def _set_subscription(self, sender: Participant, message: SetSubscription) -> None:
+        media = self._media_server()
+        # The size first: what is resumed then comes in the layer that is right.
+        if message.wish is not None:
+            media.wish(self.id, sender.id, message.track_id, message.wish)
+        if message.paused is not None:
+            media.pause(self.id, sender.id, message.track_id, message.paused)
+
     # What the media server tells.
+
+    def subscription_changed(self, participant_id: str, subscription: Subscription) -> None:
+        """A participant gets another layer of a track than before."""
+        participant = self._participants.get(participant_id)
+        if participant is not None:
+            self._tell(participant, announcements.subscription(subscription))
+
+    def encodings_wanted(self, participant_id: str, track_id: str, active: Mapping[str, bool]) -> None:
+        """A participant is to send these encodings of its track and let the others rest."""
+        participant = self._participants.get(participant_id)
+        if participant is not None:
+            self._tell(participant, announcements.encodings(track_id, active))
 
     def track_published(self, participant_id: str, source: Source, encodings: tuple[Encoding, ...]) -> None:
         """A participant's track can be subscribed to, or is sent in other encodings than before."""

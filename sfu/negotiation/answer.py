@@ -107,6 +107,10 @@ def _accepted(
         attributes.append(Attribute("rtcp-rsize"))
     for codec in line.codecs:
         attributes.extend(codec_attributes(codec))
+    if publishes and line.rids:
+        # RFC 8853 section 5.1: what one side sends the other receives.
+        attributes.extend(Attribute("rid", f"{rid} recv") for rid in line.rids)
+        attributes.append(Attribute("simulcast", f"recv {';'.join(line.rids)}"))
     if outgoing is not None:
         attributes.append(Attribute("ssrc", f"{outgoing.ssrc} cname:{outgoing.cname}"))
     if tagged:

@@ -25,6 +25,7 @@ _FORWARDED = frozenset(
     {
         "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
         "urn:3gpp:video-orientation",
+        "urn:ietf:params:rtp-hdrext:framemarking",
         "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time",
         "http://www.webrtc.org/experiments/rtp-hdrext/color-space",
         "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sfu.config import MediaConfig
 from sfu.errors import NegotiationError
 from sfu.negotiation.codecs import TRANSPORT_FEEDBACK, read_codecs, without_feedback
-from sfu.negotiation.extensions import TRANSPORT_WIDE, BundledIds, read_extensions
+from sfu.negotiation.extensions import RTP_STREAM_ID, TRANSPORT_WIDE, BundledIds, read_extensions
 from sfu.negotiation.sources import assign_sources
 from sfu.negotiation.streams import read_streams
 from sfu.parameters import DataLine, Direction, Kind, MediaLine, OtherLine, RemoteParameters, Source
@@ -25,6 +25,8 @@ from sfu.wire.sdp import (
     parse,
 )
 
+# Simulcast streams of one line; browsers offer three at the most.
+MAX_RIDS = 4
 _PROTOCOL = "UDP/TLS/RTP/SAVPF"
 _DATA_PROTOCOLS = ("UDP/DTLS/SCTP", "TCP/DTLS/SCTP")
 # RFC 8841 section 6: where the client names no size.
@@ -193,11 +195,14 @@ def _read_line(
     sends = direction in ("sendrecv", "sendonly")
     streams = read_streams(description) if sends else None
     mixed = any(first(a, "extmap-allow-mixed") for a in (session.attributes, description.attributes))
-    rids = streams.rids if streams else ()
+    rids = streams.rids if streams and kind == "video" else ()
     feedback = {value for codec in codecs for value in codec.feedback}
     extensions = read_extensions(description, ids, mixed=mixed, with_rids=bool(rids), feedback=feedback)
     if not any(extension.uri == TRANSPORT_WIDE for extension in extensions):
         codecs = without_feedback(codecs, TRANSPORT_FEEDBACK)
+    if not any(extension.uri == RTP_STREAM_ID for extension in extensions):
+        # Nothing else tells which stream is which.
+        rids = ()
     return MediaLine(
         index=section.index,
         mid=section.mid,
@@ -207,7 +212,7 @@ def _read_line(
         sends=sends,
         receives=direction in ("sendrecv", "recvonly"),
         ssrcs=streams.ssrcs if streams else (),
-        rids=rids,
+        rids=rids[:MAX_RIDS],
         cname=streams.cname if streams else "",
         track_name=streams.track_name if streams else "",
         extmap_allow_mixed=mixed,

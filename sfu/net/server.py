@@ -28,6 +28,7 @@ from sfu.plane.reference import ReferencePlane
 from sfu.stats import JoinMarks, RoomStats
 from sfu.transport import Transport
 from sfu.wire.envelope import Message
+from sfu.wish import Wish
 from sfu.worker import Worker
 
 if TYPE_CHECKING:
@@ -143,6 +144,11 @@ class MediaServer:
     def pause(self, room_id: str, participant_id: str, track_id: str, paused: bool) -> None:
         """Stop or resume a track that a participant receives. Raises MediaError unknown_track."""
         self._worker.pause(room_id, participant_id, track_id, paused, self._loop.time())
+        self._flush()
+
+    def wish(self, room_id: str, participant_id: str, track_id: str, wish: Wish) -> None:
+        """Take note of what a participant needs of a track it receives. Raises MediaError unknown_track."""
+        self._worker.wish(room_id, participant_id, track_id, wish, self._loop.time())
         self._flush()
 
     def close_room(self, room_id: str) -> None:

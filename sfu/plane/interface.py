@@ -117,7 +117,7 @@ class PuntKind(enum.Enum):
     UNKNOWN_SSRC = "unknown_ssrc"
     """`data` is an RTP packet, unprotected, of `transport`. After `add_source` give it to `replay`."""
     KEYFRAME = "keyframe"
-    """A keyframe of `source`, which `transport` sends, began; `data` is empty."""
+    """A keyframe of `source`, which `transport` sends, began; `data` is its first packet, unprotected."""
     REPAIR_FAILED = "repair_failed"
     """Packets of `source` are lost for good, and no keyframe has come since; `data` is empty."""
 

@@ -497,7 +497,7 @@ class ReferencePlane:
         if keyframe and timestamp != source.keyframe_timestamp:
             source.keyframe_timestamp = timestamp
             source.keyframes += 1
-            self._punts.append(Punt(PuntKind.KEYFRAME, transport=transport.id, source=source.row.id))
+            self._punts.append(Punt(PuntKind.KEYFRAME, data, transport=transport.id, source=source.row.id))
         if keyframe and source.missing is not None:
             source.missing.keyframe(extended)
         layers = source.layers

@@ -19,3 +19,8 @@ def signed16(difference: int) -> int:
 def signed32(difference: int) -> int:
     """A difference of timestamps as the shortest way around: -2^31 to 2^31 - 1."""
     return (difference + 0x80000000 & 0xFFFFFFFF) - 0x80000000
+
+
+def signed64(difference: int) -> int:
+    """A difference of NTP timestamps as the shortest way around: -2^63 to 2^63 - 1."""
+    return (difference + (1 << 63) & (1 << 64) - 1) - (1 << 63)

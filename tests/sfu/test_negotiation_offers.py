@@ -331,7 +331,16 @@ def test_repair_streams_are_no_media_streams() -> None:
     ],
 )
 def test_rids(lines: str, rids: tuple[str, ...]) -> None:
-    assert read_offer(OFFER + lines, config=CONFIG).media[1].rids == rids
+    extension = "a=extmap:10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\n"
+    assert read_offer(OFFER + lines + extension, config=CONFIG).media[1].rids == rids
+    # Without the extension nothing tells which stream is which.
+    assert read_offer(OFFER + lines, config=CONFIG).media[1].rids == ()
+
+
+def test_simulcast_streams_have_a_bound() -> None:
+    lines = "a=extmap:10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\n"
+    lines += "".join(f"a=rid:{rid} send\n" for rid in "abcdef") + "a=simulcast:send a;b;c;d;e;f\n"
+    assert read_offer(OFFER + lines, config=CONFIG).media[1].rids == ("a", "b", "c", "d")
 
 
 def test_feedback_for_all_payload_types() -> None:

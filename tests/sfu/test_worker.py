@@ -449,7 +449,7 @@ def test_every_end_frees_everything(world, end, reason):
     end(world)
     assert world.worker.sizes() == EMPTY
     assert world.dtls.open == {}
-    assert world.taken_events() == [
+    assert world.taken_events(TrackUnpublished, TransportClosed) == [
         TrackUnpublished("room", "ann", "ann:microphone"),
         TrackUnpublished("room", "ann", "ann:camera"),
         TransportClosed("room", "ann", reason),

@@ -54,6 +54,9 @@ class ScriptedNegotiator:
     def pause(self, room_id: str, participant_id: str, track_id: str, paused: bool) -> None:
         self._note("pause", room_id, participant_id, track_id, paused)
 
+    def wish(self, room_id: str, participant_id: str, track_id: str, wish: object) -> None:
+        self._note("wish", room_id, participant_id, track_id, wish)
+
     def leave(self, room_id: str, participant_id: str) -> None:
         self.calls.append(("leave", room_id, participant_id))
 
@@ -88,6 +91,9 @@ class ScriptedMediaServer:
 
     def pause(self, room_id: str, participant_id: str, track_id: str, paused: bool) -> None:
         self.calls.append(("pause", room_id, participant_id, track_id, paused))
+
+    def wish(self, room_id: str, participant_id: str, track_id: str, wish: object) -> None:
+        self.calls.append(("wish", room_id, participant_id, track_id, wish))
         if self.error is not None:
             raise self.error
 

@@ -23,6 +23,7 @@ from signaling.messages import (
 from signaling.outbox import Outbox
 from signaling.participant import Participant
 from signaling.settings import RoomSettings
+from signaling.wish import Wish
 
 SETTINGS = RoomSettings()
 
@@ -64,6 +65,14 @@ OFFER = {"type": "webrtc", "action": "offer", "to": "sfu", "sdp": "v=0"}
             DeclareTracks({"camera": True, "microphone": False}),
         ),
         ({"type": "subscription", "trackId": "a:camera", "paused": True}, SetSubscription("a:camera", True)),
+        (
+            {"type": "subscription", "trackId": "a:camera", "width": 640, "height": 360},
+            SetSubscription("a:camera", None, Wish(640, 360)),
+        ),
+        (
+            {"type": "subscription", "trackId": "a:camera", "paused": False, "priority": -2, "temporal": 1},
+            SetSubscription("a:camera", False, Wish(priority=-2, temporal=1)),
+        ),
         ({"type": "ping", "id": "x" * 64, "extra": {}}, Ping("x" * 64)),
         ({"type": "ping", "id": None}, Ping()),
     ],
@@ -179,6 +188,32 @@ def test_the_deepest_that_is_allowed():
             "invalid_field",
             "paused must be true or false",
         ),
+        ({"type": "subscription", "trackId": "a"}, "invalid_field", "subscription says nothing: give paused"),
+        (
+            {"type": "subscription", "trackId": "a", "width": 640},
+            "invalid_field",
+            "width and height must be given together",
+        ),
+        (
+            {"type": "subscription", "trackId": "a", "width": 0, "height": 1},
+            "invalid_field",
+            "width must be a whole number from 1 to 16384, not 0",
+        ),
+        (
+            {"type": "subscription", "trackId": "a", "width": 1, "height": 1.5},
+            "invalid_field",
+            "height must be a whole number from 1 to 16384, not 1.5",
+        ),
+        (
+            {"type": "subscription", "trackId": "a", "priority": 11},
+            "invalid_field",
+            "priority must be a whole number from -10 to 10, not 11",
+        ),
+        (
+            {"type": "subscription", "trackId": "a", "temporal": True},
+            "invalid_field",
+            "temporal must be a whole number from 0 to 7, not true",
+        ),
     ],
 )
 def test_refuses_a_field_and_names_it(body, code, sentence):
@@ -233,6 +268,10 @@ NEARLY = st.fixed_dictionaries(
         "displayName": JSON,
         "trackId": JSON,
         "paused": JSON,
+        "width": JSON,
+        "height": JSON,
+        "priority": JSON,
+        "temporal": JSON,
     },
 )
 

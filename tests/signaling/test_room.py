@@ -21,7 +21,9 @@ from signaling.negotiator import Answer
 from signaling.outbox import Outbox
 from signaling.participant import Participant
 from signaling.settings import RoomSettings
+from signaling.subscription import Subscription
 from signaling.track import Encoding
+from signaling.wish import Wish
 
 NOW = 1_700_000_000.1234
 
@@ -364,6 +366,42 @@ def test_a_subscription_goes_to_the_media_server():
     room.receive(a, SetSubscription("b:camera", True), NOW)
     room.receive(a, SetSubscription("b:camera", False), NOW)
     assert media.calls == [("pause", "r", "a", "b:camera", True), ("pause", "r", "a", "b:camera", False)]
+    media.calls.clear()
+    # The size first, so that what is resumed comes in the right one.
+    room.receive(a, SetSubscription("b:camera", False, Wish(320, 180)), NOW)
+    assert media.calls == [
+        ("wish", "r", "a", "b:camera", Wish(320, 180)),
+        ("pause", "r", "a", "b:camera", False),
+    ]
+
+
+def test_layers_are_told_to_those_whom_they_concern():
+    room = make_room("sfu", media=ScriptedNegotiator())
+    a, b = enter(room, "a"), enter(room, "b")
+    hush(a, b)
+    room.subscription_changed("b", Subscription("a:camera", "q", 0, 2, 320, 180, "bandwidth"))
+    room.encodings_wanted("a", "a:camera", {"q": True, "f": False})
+    room.subscription_changed("gone", Subscription("a:camera", "q", 0, 2, None, None, "wanted"))
+    room.encodings_wanted("gone", "a:camera", {})
+    assert told(b) == [
+        {
+            "type": "subscription",
+            "trackId": "a:camera",
+            "rid": "q",
+            "spatial": 0,
+            "temporal": 2,
+            "width": 320,
+            "height": 180,
+            "reason": "bandwidth",
+        }
+    ]
+    assert told(a) == [
+        {
+            "type": "encodings",
+            "trackId": "a:camera",
+            "encodings": [{"rid": "q", "active": True}, {"rid": "f", "active": False}],
+        }
+    ]
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ _OBSERVE = """
   if (devices) {
     const ask = devices.getUserMedia.bind(devices);
     devices.getUserMedia = ({ audio, video }) =>
-      ask({ audio, video: video && { width: 320, height: 180, frameRate: 20 } });
+      ask({ audio, video: video && (window.testCamera ?? { width: 320, height: 180, frameRate: 20 }) });
   }
   window.peers = [];
   window.RTCPeerConnection = class extends window.RTCPeerConnection {
@@ -114,12 +114,22 @@ class Person:
         page.on("requestfailed", self._request_failed)
 
     @classmethod
-    async def arrive(cls, browser: Browser, name: str, **options: Any) -> Person:
-        """Open a new profile with an empty page; `options` are those of Playwright's new_context."""
+    async def arrive(
+        cls, browser: Browser, name: str, *, camera: tuple[int, int, int] | None = None, **options: Any
+    ) -> Person:
+        """Open a new profile with an empty page; `options` are those of Playwright's new_context.
+
+        `camera`: width, height and frame rate; a small one if not given.
+        """
         context = await browser.new_context(viewport={"width": 960, "height": 600}, **options)
         context.set_default_timeout(15_000)
         page = await context.new_page()
         await page.add_init_script(_OBSERVE)
+        if camera is not None:
+            width, height, rate = camera
+            await page.add_init_script(
+                f"window.testCamera = {{ width: {width}, height: {height}, frameRate: {rate} }}"
+            )
         return cls(name, context, page)
 
     async def join(self, room_url: str) -> str:

@@ -135,8 +135,8 @@ async def arrive(make_room: Any) -> AsyncIterator[Arrive]:
     people: list[Person] = []
     async with AsyncExitStack() as stack:
 
-        async def come(browser: Browser, name: str) -> Person:
-            person = await Person.arrive(browser, name)
+        async def come(browser: Browser, name: str, **options: Any) -> Person:
+            person = await Person.arrive(browser, name, **options)
             people.append(person)
             stack.push_async_callback(person.context.close)
             return person

@@ -230,3 +230,25 @@ test("a line offers the codecs of its track and their repair", async () => {
   await settle();
   assert.deepEqual(names(connections[0].getTransceivers()[0].codecs), ["video/H264", "video/rtx"]);
 });
+
+test("encodings that nobody wants rest, and go on when the server says so or may have said so", async () => {
+  const { sfu, connections, answer } = start();
+  const track = { ...fakeTrack("video"), getSettings: () => ({ width: 1280, height: 720 }) };
+  sfu.setLocal("camera", track);
+  await settle();
+  await answer();
+  const { sender } = connections[0].getTransceivers()[0];
+  const active = () => sender.getParameters().encodings.map((encoding) => [encoding.rid, encoding.active]);
+  assert.deepEqual(active(), [["q", true], ["h", true], ["f", true]]);
+  sfu.encodings({
+    type: "encodings",
+    trackId: "a:camera",
+    encodings: [{ rid: "q", active: true }, { rid: "h", active: false }, { rid: "f", active: false }],
+  });
+  sfu.encodings({ type: "encodings", trackId: "a:screen", encodings: [{ rid: "", active: false }] });
+  await settle();
+  assert.deepEqual(active(), [["q", true], ["h", false], ["f", false]]);
+  sfu.sendAll();
+  await settle();
+  assert.deepEqual(active(), [["q", true], ["h", true], ["f", true]]);
+});

@@ -300,9 +300,10 @@ def test_gate_looks_at_the_codec_of_each_packet(world: World) -> None:
 def test_keyframe_is_punted_once(call: World) -> None:
     call.send(1, rtp_packet(1, 10, VP8_INTERFRAME))
     assert call.take_punts() == []
-    call.send(1, rtp_packet(2, 20, VP8_KEYFRAME))
+    packet = rtp_packet(2, 20, VP8_KEYFRAME)
+    call.send(1, packet)
     [punt] = call.punts
-    assert (punt.kind, punt.source, punt.data) == (PuntKind.KEYFRAME, 10, b"")
+    assert (punt.kind, punt.source, punt.data) == (PuntKind.KEYFRAME, 10, packet)
     for sequence, timestamp, payload in (
         (3, 20, VP8_CONTINUATION),
         (4, 20, VP8_KEYFRAME),

@@ -12,6 +12,7 @@ import { shown } from "./names.js";
 import { PeoplePanel } from "./people-panel.js";
 import { prefer, preferences } from "./preferences.js";
 import { complain, toast } from "./toasts.js";
+import { Viewing } from "./viewing.js";
 import { trouble } from "./words.js";
 
 /** @import { Call } from "../chatter/call.js" */
@@ -27,6 +28,7 @@ export class CallView {
   #media;
   #root = byId("call", HTMLElement);
   #grid = new Grid();
+  #viewing;
   #chat;
   #people;
   #bar;
@@ -53,6 +55,7 @@ export class CallView {
     this.#media = media;
     this.#roomId = roomId;
     this.#onName = onName;
+    this.#viewing = new Viewing((clientId, source, view) => call.setView(clientId, source, view));
     this.#chat = new ChatPanel((text) => call.sendChat(text));
     this.#people = new PeoplePanel((displayName) => this.#rename(displayName));
     this.#banner = new Banner(() => call.retryNow());
@@ -78,6 +81,7 @@ export class CallView {
   }
 
   close() {
+    this.#viewing.close();
     this.#audio.close();
     this.#banner.show("");
     this.#root.hidden = true;
@@ -174,7 +178,9 @@ export class CallView {
       screen?.setName(name, `${name}’s screen`);
       screen?.setTrack(this.#pictures.get(`${id}:screen`) ?? null);
       screen?.setVisible(true);
+      this.#viewing.watch(id, "screen", screen);
       if (own || !tile) continue;
+      this.#viewing.watch(id, "camera", tile);
       const microphone = trackOf(room, id, "microphone");
       // Somebody who announces no tracks at all (a plain client) is not called muted.
       const announces = room.tracks.some(({ clientId }) => clientId === id);

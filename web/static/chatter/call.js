@@ -8,13 +8,17 @@ import { SfuConnection } from "./sfu.js";
 import { Signaling } from "./signaling.js";
 import { Speakers, levelOf } from "./speaking.js";
 import { received } from "./stats.js";
+import { Views } from "./views.js";
 
 /** @import { Clock } from "./clock.js" */
-/** @import { Chat, Draining, Kind, Mode, Resumed, ServerError, ServerMessage, Source } from "./messages.js" */
+/**
+ * @import { Chat, Draining, Kind, Mode, Resumed, ServerError, ServerMessage, Source, Subscription } from "./messages.js"
+ */
 /** @import { Room } from "./room.js" */
 /** @import { SfuState } from "./sfu.js" */
 /** @import { Refusal, SignalingState } from "./signaling.js" */
 /** @import { TrackStats } from "./stats.js" */
+/** @import { View } from "./views.js" */
 
 // The other side plays our direct media until it has decoded its own first frame, a little after or before us.
 const PEER_GRACE_MS = 3000;
@@ -32,6 +36,7 @@ const LEVELS_EVERY_MS = 150;
  * @property {Draining} draining the server is about to end; the call comes back by itself
  * @property {{clientId: string, source: Source, track: MediaStreamTrack | null, path: Mode | null}} stream what to
  *   play of a participant's source from now on
+ * @property {Subscription} subscription which layer of a track comes now
  * @property {ReadonlySet<string>} speaking the client ids of those who speak
  * @property {ServerError} error the server refused a message
  * @property {Refusal} refused the call has ended, and why
@@ -67,6 +72,7 @@ export class Call extends Emitter {
   /** @type {Set<Source>} */
   #muted = new Set();
   #incoming = new Incoming();
+  #views;
   #mesh = new Mesh({ send: () => false });
   /** @type {SfuConnection | null} */
   #sfu = null;
@@ -101,6 +107,7 @@ export class Call extends Emitter {
     this.#firstFrame = options.firstFrame ?? firstFrame;
     this.#codecs = options.codecs ?? (() => []);
     this.#localLevel = options.localLevel ?? (() => 0);
+    this.#views = new Views({ send: (message) => this.#signaling.send(message), clock: this.#clock });
     this.#signaling = new Signaling({ ...options, clock: this.#clock, random: this.#random });
     this.#signaling.on("message", (message) => this.#receive(message));
     this.#signaling.on("state", (state) => this.emit("signaling", state));
@@ -174,6 +181,17 @@ export class Call extends Emitter {
   }
 
   /**
+   * Says how a remote picture is shown, so that it comes in the size that fits, or not at all.
+   *
+   * @param {string} clientId
+   * @param {Source} source
+   * @param {View} view
+   */
+  setView(clientId, source, view) {
+    this.#views.set(`${clientId}:${source}`, view);
+  }
+
+  /**
    * @param {string} text
    * @returns {boolean} whether it could be sent, or will be when the connection is back
    */
@@ -233,7 +251,15 @@ export class Call extends Emitter {
       case "media":
         this.#sfu?.media(message);
         break;
+      case "encodings":
+        this.#sfu?.encodings(message);
+        break;
+      case "subscription":
+        this.emit("subscription", message);
+        break;
       case "error":
+        // A track may go while one says how it is shown.
+        if (message.request === "subscription" && message.code === "unknown_track") break;
         if (!this.#sfu?.refuse(message)) this.emit("error", message);
         break;
       default:
@@ -279,6 +305,7 @@ export class Call extends Emitter {
     for (const id of this.#mesh.clientIds) if (!here.has(id)) this.#forget(id);
     this.#enterSfu();
     this.#subscribe();
+    this.#sfu?.sendAll();
     if (media) this.#sfu?.media(media);
   }
 
@@ -295,7 +322,10 @@ export class Call extends Emitter {
     });
     this.#sfu = sfu;
     sfu.on("track", ({ trackId, ...arrival }) => void this.#sfuTrack(trackId, arrival));
-    sfu.on("gone", ({ trackId }) => this.#incoming.depart(trackId, "sfu"));
+    sfu.on("gone", ({ trackId }) => {
+      this.#views.gone(trackId);
+      this.#incoming.depart(trackId, "sfu");
+    });
     sfu.on("state", (state) => this.emit("media", state));
     for (const [source, track] of this.#local) sfu.setLocal(source, track);
     this.#subscribe();
@@ -317,6 +347,7 @@ export class Call extends Emitter {
   async #sfuTrack(trackId, arrival) {
     const { signal } = this.#aborter;
     this.#incoming.arrive(trackId, "sfu", arrival);
+    this.#views.arrived(trackId);
     try {
       await this.#firstFrame(arrival.receiver, this.#clock, signal);
     } catch (error) {

@@ -60,6 +60,18 @@
  * @typedef {{type: "draining", endsAt: number, url: string | null}} Draining the server is about to end
  * @typedef {{type: "pong", id?: string | number}} Pong
  *
+ * @typedef {{type: "encodings", trackId: string, encodings: {rid: string, active: boolean}[]}} Encodings
+ *
+ * @typedef {object} Subscription which layer of a track one gets, and why
+ * @property {"subscription"} type
+ * @property {string} trackId
+ * @property {string} rid
+ * @property {number} spatial
+ * @property {number} temporal
+ * @property {number | null} width
+ * @property {number | null} height
+ * @property {string} reason
+ *
  * @typedef {object} WebRtc
  * @property {"webrtc"} type
  * @property {"offer" | "answer" | "ice"} action
@@ -72,7 +84,7 @@
  * @property {Record<string, string | null>} [subscribe]
  *
  * @typedef {(Welcome | Resumed | Participants | Presence | Profile | Chat | Tracks | ModeChange | Media | ServerError
- *   | Pong | Draining | WebRtc) & {seq?: number}} ServerMessage
+ *   | Pong | Draining | WebRtc | Encodings | Subscription) & {seq?: number}} ServerMessage
  *
  * @typedef {{type: string, [field: string]: unknown}} ClientMessage
  */

@@ -3,10 +3,10 @@ import { systemClock } from "./clock.js";
 import { receivable } from "./codecs.js";
 import { Emitter } from "./emitter.js";
 import { kindOf } from "./messages.js";
-import { hint, prefer, sendEncodings } from "./sending.js";
+import { addSender, hint, prefer } from "./sending.js";
 
 /** @import { Clock } from "./clock.js" */
-/** @import { ClientMessage, Kind, Media, ServerError, Source, Track, WebRtc } from "./messages.js" */
+/** @import { ClientMessage, Encodings, Kind, Media, ServerError, Source, Track, WebRtc } from "./messages.js" */
 
 const ANSWER_TIMEOUT_MS = 10_000;
 
@@ -28,6 +28,8 @@ const ANSWER_TIMEOUT_MS = 10_000;
  * @property {Source | null} source what it sends; null for a receiving line
  * @property {string | null} trackId what it receives
  * @property {boolean} announced the `track` event has been given
+ * @property {ReadonlyMap<string, boolean>} active which encodings are to be sent, by rid
+ * @property {Promise<unknown>} configured when what was said of them last has been done
  */
 
 /** An attempt that ended because the connection was replaced or closed meanwhile: nobody's error. */
@@ -142,6 +144,38 @@ export class SfuConnection extends Emitter {
     }
   }
 
+  /**
+   * Sends the encodings that somebody wants, and lets the others rest.
+   *
+   * @param {Encodings} message
+   */
+  encodings({ trackId, encodings }) {
+    const line = this.#lines.find(({ source }) => source && trackId.endsWith(`:${source}`));
+    if (!line) return;
+    line.active = new Map(encodings.map(({ rid, active }) => [rid, active]));
+    void this.#configure(line);
+  }
+
+  /** Sends all encodings: what the server said of them may have been lost. */
+  sendAll() {
+    for (const line of this.#lines) {
+      line.active = new Map();
+      void this.#configure(line);
+    }
+  }
+
+  /**
+   * @param {Line} line
+   * @returns {Promise<unknown>}
+   */
+  #configure(line) {
+    const { source, transceiver } = line;
+    if (!source) return Promise.resolve();
+    // One after the other: parameters that were read before the last change are refused.
+    line.configured = line.configured.then(() => prefer(source, transceiver.sender, line.active));
+    return line.configured;
+  }
+
   /** @param {Media} message */
   media(message) {
     if (message.state === "closed" && this.#pc) this.#restart(message.reason ?? "closed by the server");
@@ -214,9 +248,7 @@ export class SfuConnection extends Emitter {
     this.#check(pc);
     await pc.setRemoteDescription({ type: "answer", sdp: answer.sdp ?? "" });
     this.#check(pc);
-    await Promise.all(
-      this.#lines.map(({ source, transceiver }) => (source ? prefer(source, transceiver.sender) : false)),
-    );
+    await Promise.all(this.#lines.map((line) => this.#configure(line)));
     this.#check(pc);
     this.#conclude(answer.subscribe ?? {});
   }
@@ -251,11 +283,7 @@ export class SfuConnection extends Emitter {
       const line = this.#lines.find((candidate) => candidate.source === source);
       if (!line) {
         if (!track) continue;
-        const transceiver = pc.addTransceiver(track, {
-          direction: "sendonly",
-          sendEncodings: sendEncodings(source),
-        });
-        this.#lines.push({ transceiver, kind: kindOf(source), source, trackId: null, announced: false });
+        this.#lines.push(newLine(addSender(pc, source, track), kindOf(source), source));
         needed = true;
         continue;
       }
@@ -295,7 +323,7 @@ export class SfuConnection extends Emitter {
       line.transceiver.direction = "recvonly";
     } else {
       const transceiver = pc.addTransceiver(kind, { direction: "recvonly" });
-      line = { transceiver, kind, source: null, trackId: null, announced: false };
+      line = newLine(transceiver, kind, null);
       this.#lines.push(line);
     }
     line.trackId = trackId;
@@ -413,4 +441,22 @@ export class SfuConnection extends Emitter {
     this.#state = state;
     this.emit("state", { state, reason });
   }
+}
+
+/**
+ * @param {RTCRtpTransceiver} transceiver
+ * @param {Kind} kind
+ * @param {Source | null} source
+ * @returns {Line}
+ */
+function newLine(transceiver, kind, source) {
+  return {
+    transceiver,
+    kind,
+    source,
+    trackId: null,
+    announced: false,
+    active: new Map(),
+    configured: Promise.resolve(),
+  };
 }
