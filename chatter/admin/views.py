@@ -89,6 +89,7 @@ class ParticipantView(Answer):
     connection: str = Field(description="new, checking, handshaking or connected; empty without media server")
     address: str = Field(description="where their media goes, host:port")
     round_trip_time: float | None = Field(description="seconds")
+    estimate: float | None = Field(description="bits per second that seem to go through to them")
     quality: QualityView
     tracks: list[TrackView]
     subscriptions: list[SubscriptionView]
@@ -224,6 +225,7 @@ def _participant(person: ParticipantSnapshot, room: RoomSnapshot) -> Participant
         connection=transport.state if transport is not None else "",
         address=transport.address if transport is not None else "",
         round_trip_time=transport.round_trip_time if transport is not None else None,
+        estimate=transport.available_outgoing_bitrate if transport is not None else None,
         quality=quality_view(worst(judged)),
         tracks=[_track(track) for track in tracks],
         subscriptions=[_subscription(line) for line in subscriptions],

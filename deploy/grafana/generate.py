@@ -280,6 +280,10 @@ TRACK = dashboard(
             "bps",
             (f"chatter_track_bitrate_bps{SENT}", "from the publisher"),
             (f"chatter_subscription_bitrate_bps{GOT}", "to {{participant}}"),
+            (
+                f"chatter_transport_available_outgoing_bitrate_bps{TO} or vector(0)",
+                "estimate for {{participant}}",
+            ),
             width=24,
         ),
         graph(

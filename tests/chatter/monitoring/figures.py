@@ -73,7 +73,9 @@ def consumer(**figures):
 
 def stats(producers=(), consumers=(), transports=("ann", "bob")):
     return RoomStats(
-        transports=tuple(TransportStats(name, True, "connected", ("::1", 9), 0.02) for name in transports),
+        transports=tuple(
+            TransportStats(name, True, "connected", ("::1", 9), 0.02, 1e6) for name in transports
+        ),
         producers=tuple(producers),
         consumers=tuple(consumers),
     )

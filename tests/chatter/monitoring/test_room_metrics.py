@@ -59,6 +59,7 @@ def test_a_track_and_who_gets_it(room):
         ("chatter_subscription_spatial_layer", line, 0),
         ("chatter_subscription_temporal_layer", line, 2),
         ("chatter_transport_state", line[:2], 3),
+        ("chatter_transport_available_outgoing_bitrate_bps", line[:2], 1e6),
         ("chatter_room_participants", ("r",), 2),
         ("chatter_room_drops_total", ("r", "no_keys"), 2),
         ("chatter_tracks", ("video",), 1),
@@ -114,9 +115,9 @@ def test_series_are_bounded_whatever_comes():
     for rooms in (10, 50, 100):
         metrics.update(full_node(rooms, 5))
         counts.append(len(exposed(metrics)))
-    # 11 figures and two drop reasons of a room, 12 of a track, 16 of a subscription, 2 of a transport;
+    # 11 figures and two drop reasons of a room, 12 of a track, 16 of a subscription, 3 of a transport;
     # totals.
-    assert max(counts) <= 20 * 11 + 50 * (12 + 16 + 2) + 20
+    assert max(counts) <= 20 * 11 + 50 * (12 + 16 + 3) + 20
     assert counts[1] == counts[2]
 
 

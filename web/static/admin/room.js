@@ -87,6 +87,7 @@ export class RoomDetail {
     const facts = [
       CONNECTION[/** @type {keyof typeof CONNECTION} */ (person.connection)] ?? person.connection,
       person.roundTripTime === null ? "" : milliseconds(person.roundTripTime),
+      person.estimate === null ? "" : `${bitrate(person.estimate)} go through`,
       person.address,
       person.userId === null ? "guest" : `account ${person.userId}`,
     ];

@@ -44,6 +44,7 @@
  * @property {string} connection
  * @property {string} address
  * @property {number | null} roundTripTime
+ * @property {number | null} estimate
  * @property {Quality} quality
  * @property {Track[]} tracks
  * @property {Subscription[]} subscriptions
