@@ -550,7 +550,7 @@ static bool take(lane_t *lane, transport_t *transport, uint8_t *data, size_t siz
         source->had_keyframe = true;
         source->keyframe_timestamp = packet.timestamp;
         source->keyframes++;
-        punt(lane, PUNT_KEYFRAME, transport, source->id, NULL, data, size);
+        punt(lane, PUNT_KEYFRAME, transport, source->id, NULL, packet.data, packet.size);
     }
     if (keyframe && source->missing)
         nack_keyframe(source->missing, packet.extended);
