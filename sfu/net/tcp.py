@@ -21,8 +21,9 @@ KERNEL_SEND_BUFFER = 128 * 1024
 # Checks and DTLS go on where media is dropped, or the path would be given up for being slow.
 CONTROL_ALLOWANCE = 16 * 1024
 
-# Connections that have not shown a verified check, of one address and in all: nobody needs many at once.
-MAX_HALF_OPEN_PER_ADDRESS = 16
+# Connections that have not shown a verified check, of one address and in all. Browsers try TCP beside UDP, a
+# connection for each pair of addresses, and an office may be one address.
+MAX_HALF_OPEN_PER_ADDRESS = 64
 MAX_HALF_OPEN = 256
 # Seconds for the first verified check.
 HALF_OPEN_TIMEOUT = 10.0

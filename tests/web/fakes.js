@@ -122,7 +122,7 @@ class FakeTransceiver {
       track: fakeTrack(kind),
       stats: new Map(),
       getStats: async () => this.receiver.stats,
-      getSynchronizationSources: () => [{ audioLevel: this.receiver.level ?? 0 }],
+      getSynchronizationSources: () => [{ audioLevel: this.receiver.level ?? 0, timestamp: this.receiver.heardAt ?? 0 }],
     };
   }
   get direction() {
@@ -145,6 +145,8 @@ export function fakePeerConnections() {
     localDescription = null;
     candidates = [];
     restarts = 0;
+    channels = [];
+    packetsReceived = 0;
     #transceivers = [];
     #remote = null;
     #checking = false;
@@ -253,6 +255,15 @@ export function fakePeerConnections() {
     }
     restartIce() {
       this.restarts += 1;
+    }
+    createDataChannel(label, init) {
+      const channel = { label, init, readyState: "connecting", bufferedAmount: 0, sent: [] };
+      channel.send = (message) => channel.sent.push(message);
+      this.channels.push(channel);
+      return channel;
+    }
+    async getStats() {
+      return new Map([["T", { type: "transport", packetsReceived: this.packetsReceived }]]);
     }
     close() {
       this.connectionState = "closed";

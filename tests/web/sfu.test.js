@@ -143,7 +143,13 @@ const failures = {
   "the server refuses the offer": ({ sfu, offers }) =>
     sfu.refuse({ type: "error", code: "sdp_malformed", message: "line 3", request: "webrtc", id: offers.at(-1).id }),
   "the server closes it": ({ sfu }) => sfu.media({ type: "media", state: "closed", reason: "consent" }),
-  "the network fails": ({ connections }) => connections.at(-1).become("failed"),
+  "the network fails and new names do not help": async ({ connections, clock, answer }) => {
+    await answer();
+    connections.at(-1).become("failed");
+    await settle();
+    await answer();
+    await clock.advance(8000);
+  },
 };
 
 for (const [name, fail] of Object.entries(failures))
@@ -166,11 +172,11 @@ for (const [name, fail] of Object.entries(failures))
   });
 
 test("a failure says that what played is gone", async () => {
-  const { sfu, answer, connections, events } = start();
+  const { sfu, answer, events } = start();
   sfu.setRemote([remote("b:camera")]);
   await settle();
   await answer();
-  connections[0].become("failed");
+  sfu.media({ type: "media", state: "closed", reason: "consent-expired" });
   assert.deepEqual(events, ["connecting", "+b:camera", "-b:camera", "waiting"]);
 });
 

@@ -46,7 +46,7 @@ class Site:
         sock = tcp.bind(host, 0)
         self.port = sock.getsockname()[1]
         self.udp = UdpSocket(host, self.port, lambda batch: [self.came.put_nowait(each) for each in batch])
-        self.listener = TcpListener(self.owner, sock, host, max_connections=40, idle_timeout=IDLE)
+        self.listener = TcpListener(self.owner, sock, host, max_connections=100, idle_timeout=IDLE)
         self.writers = []
 
     async def client(self, host="127.0.0.1"):

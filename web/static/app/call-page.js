@@ -139,7 +139,14 @@ call.on("draining", ({ endsAt, url }) => {
   }, wait);
 });
 
-addEventListener("online", () => call.retryNow());
+addEventListener("online", () => call.networkChanged());
+// Where a browser tells of it (Network Information API): from Wi-Fi to mobile data. It tells of other things, too.
+const { connection } = /** @type {{connection?: EventTarget & {type?: string}}} */ (navigator);
+let network = connection?.type;
+connection?.addEventListener("change", () => {
+  if (connection.type !== network) call.networkChanged();
+  network = connection.type;
+});
 addEventListener("pagehide", () => call.leave());
 // Back from the browser's cache, the page is of a call that has been left.
 addEventListener("pageshow", ({ persisted }) => {

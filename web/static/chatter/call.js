@@ -11,6 +11,7 @@ import { received } from "./stats.js";
 import { Views } from "./views.js";
 
 /** @import { Clock } from "./clock.js" */
+/** @import { DataMessage, DataOptions } from "./data.js" */
 /**
  * @import { Chat, Draining, Kind, Mode, Resumed, ServerError, ServerMessage, Source, Subscription } from "./messages.js"
  */
@@ -33,6 +34,7 @@ const LEVELS_EVERY_MS = 150;
  * @property {{clientId: string, state: RTCPeerConnectionState}} peer the state of a direct connection
  * @property {{room: Room, before: Room, message: ServerMessage}} room something about the room has changed
  * @property {Chat} chat
+ * @property {DataMessage} data
  * @property {Draining} draining the server is about to end; the call comes back by itself
  * @property {{clientId: string, source: Source, track: MediaStreamTrack | null, path: Mode | null}} stream what to
  *   play of a participant's source from now on
@@ -65,6 +67,7 @@ export class Call extends Emitter {
   #codecs;
   /** @type {() => number} */
   #localLevel;
+  #withData;
   #signaling;
   #room = emptyRoom;
   /** @type {Map<Source, MediaStreamTrack | null>} */
@@ -93,6 +96,7 @@ export class Call extends Emitter {
    * @param {(refused: string | null) => Promise<string>} options.url see Signaling
    * @param {() => number} [options.localLevel] how loud one's own microphone is, 0 to 1
    * @param {(kind: Kind) => RTCRtpCodec[]} [options.codecs] see SfuConnection
+   * @param {boolean} [options.data] take part in data messages, where media goes by way of the server
    * @param {typeof firstFrame} [options.firstFrame]
    * @param {typeof WebSocket} [options.WebSocket]
    * @param {typeof RTCPeerConnection} [options.RTCPeerConnection]
@@ -107,6 +111,7 @@ export class Call extends Emitter {
     this.#firstFrame = options.firstFrame ?? firstFrame;
     this.#codecs = options.codecs ?? (() => []);
     this.#localLevel = options.localLevel ?? (() => 0);
+    this.#withData = options.data ?? false;
     this.#views = new Views({ send: (message) => this.#signaling.send(message), clock: this.#clock });
     this.#signaling = new Signaling({ ...options, clock: this.#clock, random: this.#random });
     this.#signaling.on("message", (message) => this.#receive(message));
@@ -142,6 +147,12 @@ export class Call extends Emitter {
   /** Reconnects at once if it was waiting to. */
   retryNow() {
     this.#signaling.retryNow();
+  }
+
+  /** The machine has another network: looks for new paths, and reconnects at once. */
+  networkChanged() {
+    this.#signaling.retryNow();
+    this.#sfu?.networkChanged();
   }
 
   /**
@@ -197,6 +208,17 @@ export class Call extends Emitter {
    */
   sendChat(text) {
     return this.#signaling.send({ type: "chat", text });
+  }
+
+  /**
+   * Sends others a message past the chat: to the room, or to those named. Refusals come as `error` events.
+   *
+   * @param {string | Uint8Array} payload
+   * @param {DataOptions} [options]
+   * @returns {boolean} whether it goes out: only in a call with the option `data`, by way of the server
+   */
+  sendData(payload, options) {
+    return this.#sfu?.sendData(payload, options) ?? false;
   }
 
   /**
@@ -319,6 +341,7 @@ export class Call extends Emitter {
       clock: this.#clock,
       random: this.#random,
       codecs: this.#codecs,
+      data: this.#withData,
     });
     this.#sfu = sfu;
     sfu.on("track", ({ trackId, ...arrival }) => void this.#sfuTrack(trackId, arrival));
@@ -327,6 +350,7 @@ export class Call extends Emitter {
       this.#incoming.depart(trackId, "sfu");
     });
     sfu.on("state", (state) => this.emit("media", state));
+    sfu.on("data", (message) => this.emit("data", message));
     for (const [source, track] of this.#local) sfu.setLocal(source, track);
     this.#subscribe();
     // Somebody met a moment ago has nothing to hand over.

@@ -1,11 +1,14 @@
 import { reconnectDelay } from "./backoff.js";
 import { systemClock } from "./clock.js";
 import { receivable } from "./codecs.js";
+import { DataChannels } from "./data.js";
 import { Emitter } from "./emitter.js";
 import { kindOf } from "./messages.js";
+import { PathKeeper } from "./path.js";
 import { addSender, hint, prefer } from "./sending.js";
 
 /** @import { Clock } from "./clock.js" */
+/** @import { DataMessage, DataOptions } from "./data.js" */
 /** @import { ClientMessage, Encodings, Kind, Media, ServerError, Source, Track, WebRtc } from "./messages.js" */
 
 const ANSWER_TIMEOUT_MS = 10_000;
@@ -16,6 +19,7 @@ const ANSWER_TIMEOUT_MS = 10_000;
  * @typedef {object} SfuEvents
  * @property {{trackId: string, track: MediaStreamTrack, receiver: RTCRtpReceiver}} track
  * @property {{trackId: string}} gone
+ * @property {DataMessage} data
  * @property {{state: SfuState, reason: string | null}} state
  */
 
@@ -55,9 +59,16 @@ export class SfuConnection extends Emitter {
   #random;
   /** @type {(kind: Kind) => RTCRtpCodec[]} */
   #codecs;
+  #withData;
 
   /** @type {RTCPeerConnection | null} */
   #pc = null;
+  /** @type {DataChannels | null} */
+  #data = null;
+  /** @type {PathKeeper | null} */
+  #path = null;
+  /** The next offer restarts ICE. */
+  #renewing = false;
   /** @type {Line[]} */
   #lines = [];
   /** @type {Map<Source, MediaStreamTrack | null>} */
@@ -86,6 +97,7 @@ export class SfuConnection extends Emitter {
    * @param {Clock} [options.clock]
    * @param {() => number} [options.random]
    * @param {(kind: Kind) => RTCRtpCodec[]} [options.codecs] what this browser can receive; none: do not choose
+   * @param {boolean} [options.data] open data channels
    */
   constructor({
     send,
@@ -95,6 +107,7 @@ export class SfuConnection extends Emitter {
     clock = systemClock,
     random = Math.random,
     codecs = () => [],
+    data = false,
   }) {
     super();
     this.#send = send;
@@ -104,6 +117,7 @@ export class SfuConnection extends Emitter {
     this.#clock = clock;
     this.#random = random;
     this.#codecs = codecs;
+    this.#withData = data;
   }
 
   get state() {
@@ -207,6 +221,20 @@ export class SfuConnection extends Emitter {
     );
   }
 
+  /**
+   * @param {string | Uint8Array} payload
+   * @param {DataOptions} [options]
+   * @returns {boolean} whether it goes out; see DataChannels
+   */
+  sendData(payload, options) {
+    return this.#data?.send(payload, options) ?? false;
+  }
+
+  /** The machine has another network. */
+  networkChanged() {
+    this.#path?.networkChanged();
+  }
+
   close() {
     if (this.#state === "closed") return;
     this.#clock.clearTimeout(this.#retryTimer);
@@ -241,7 +269,8 @@ export class SfuConnection extends Emitter {
     const pc = (this.#pc ??= this.#connect());
     const needed = await this.#arrange(pc);
     this.#check(pc);
-    if (!needed) return;
+    if (!needed && !this.#renewing && !(this.#data && !pc.localDescription)) return;
+    this.#renewing = false;
     await pc.setLocalDescription(await pc.createOffer());
     this.#check(pc);
     const answer = await this.#offer(pc);
@@ -256,14 +285,27 @@ export class SfuConnection extends Emitter {
   /** @returns {RTCPeerConnection} */
   #connect() {
     const pc = new this.#RTCPeerConnection({ iceServers: this.#iceServers, bundlePolicy: "max-bundle" });
+    const path = new PathKeeper(pc, {
+      clock: this.#clock,
+      renew: () => {
+        pc.restartIce();
+        this.#renewing = true;
+        this.#update();
+      },
+      giveUp: (reason) => this.#restart(reason),
+    });
+    this.#path = path;
+    if (this.#withData) {
+      this.#data = new DataChannels(pc);
+      this.#data.on("message", (message) => this.emit("data", message));
+    }
     pc.onconnectionstatechange = () => {
       if (pc !== this.#pc) return;
       if (pc.connectionState === "connected") {
         this.#attempt = 0;
         this.#setState("connected", null);
-      } else if (pc.connectionState === "failed") {
-        this.#restart("the connection to the media server was lost");
       }
+      path.stateChanged();
     };
     this.#setState("connecting", null);
     return pc;
@@ -414,6 +456,10 @@ export class SfuConnection extends Emitter {
     const lines = this.#lines;
     this.#pc = null;
     this.#lines = [];
+    this.#path?.stop();
+    this.#path = null;
+    this.#data = null;
+    this.#renewing = false;
     this.#refused.clear();
     const pending = this.#pending;
     this.#settle();
