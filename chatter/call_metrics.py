@@ -67,6 +67,9 @@ class CallMetrics(Collector):
             _NO_DROPS | server.drops(),
         )
         yield _counter(
+            "chatter_media_repairs", "What has been done against loss of media", "action", server.repairs()
+        )
+        yield _counter(
             "chatter_data_messages", "Data messages by what became of them", "outcome", server.data_counts()
         )
 

@@ -215,6 +215,8 @@ class MediaSettings(Section):
     max_video_bitrate: int = Field(
         2_500_000, ge=50_000, le=100_000_000, description="50000 to 100000000 bits per second"
     )
+    history_seconds: float = Field(1.0, ge=0.1, le=10.0, description="0.1 to 10 seconds")
+    history_bytes: int = Field(268_435_456, ge=0, le=1 << 40, description="0 to 1099511627776 bytes")
 
     @field_validator("host")
     @classmethod
@@ -232,6 +234,8 @@ class MediaSettings(Section):
             plane=self.plane,
             threads=self.threads,
             max_video_bitrate=self.max_video_bitrate,
+            history_seconds=self.history_seconds,
+            history_bytes=self.history_bytes,
         )
 
 

@@ -28,6 +28,10 @@ class MediaConfig:
     audio_codecs: tuple[str, ...] = ("opus",)
     max_video_bitrate: int = 2_500_000
     """Bits per second that a publisher may send per video track (told to it as REMB)."""
+    history_seconds: float = 1.0
+    """How long packets are kept to be sent again to subscribers who have lost them."""
+    history_bytes: int = 256 << 20
+    """What is kept of all streams together; beyond it they are kept for a shorter time."""
     max_media_lines: int = 256
     """m-lines in one offer."""
     max_transports: int = 2_000

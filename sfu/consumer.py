@@ -32,9 +32,11 @@ class ReceiverFeedback:
 class Consumer:
     """A receiving m-line of a participant: one SSRC out, whatever feeds it."""
 
-    def __init__(self, route: int, ssrc: int, line: MediaLine) -> None:
+    def __init__(self, route: int, ssrc: int, rtx_ssrc: int | None, line: MediaLine) -> None:
         self.route = route
         self.ssrc = ssrc
+        self.rtx_ssrc = rtx_ssrc
+        """Where packets are sent again (RFC 4588); None where they are sent again as they were."""
         self.line = line
         self.wanted: str | None = None
         """The track that the client named for the line; None where it takes any free one."""
@@ -66,3 +68,17 @@ class Consumer:
     @property
     def kind(self) -> Kind:
         return self.line.kind
+
+    @property
+    def takes_nack(self) -> bool:
+        """The subscriber asks for what it has lost."""
+        return any("nack" in codec.feedback for codec in self.line.codecs)
+
+    @property
+    def rtx_payload_types(self) -> dict[int, int]:
+        """Payload type → that of its RTX (RFC 4588)."""
+        return {
+            codec.payload_type: codec.rtx_payload_type
+            for codec in self.line.codecs
+            if codec.rtx_payload_type is not None
+        }

@@ -120,6 +120,8 @@ class Feeder:
             extensions=extension_map(producer.line.extensions, consumer.line.extensions),
             await_keyframe=consumer.kind == "video",
             timestamp_delta=delta,
+            nack=consumer.takes_nack,
+            rtx_payload_types=consumer.rtx_payload_types,
         )
 
     def _limit(self, consumer: Consumer, producer: Producer, layer: Layer | None, now: float) -> None:

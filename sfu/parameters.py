@@ -29,7 +29,9 @@ class Codec:
     parameters: tuple[tuple[str, str], ...] = ()
     """The fmtp parameters in the order in which they stood."""
     feedback: tuple[str, ...] = ()
-    """The rtcp-fb values accepted, as written: "nack pli", "ccm fir", "goog-remb"."""
+    """The rtcp-fb values accepted, as written: "nack", "nack pli", "ccm fir", "goog-remb"."""
+    rtx_payload_type: int | None = None
+    """Under which its packets are repeated (RFC 4588); None where that was not offered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class MediaLine:
     """The client receives on it: it can be given a track."""
     ssrcs: tuple[int, ...] = ()
     """The SSRCs named in the offer for what the client sends; often none with simulcast."""
+    rtx_ssrcs: tuple[tuple[int, int], ...] = ()
+    """(SSRC, the SSRC on which it is repeated) pairs of the offer (a=ssrc-group:FID)."""
     rids: tuple[str, ...] = ()
     """The simulcast streams that the client offers to send, in its order (RFC 8853)."""
     cname: str = ""
@@ -148,3 +152,5 @@ class Outgoing:
     stream_id: str
     """The publisher's client id, so that a browser groups its microphone and camera in one MediaStream."""
     track_id: str
+    rtx_ssrc: int | None = None
+    """Where packets are repeated (RFC 4588), None where RTX was not negotiated."""

@@ -33,6 +33,8 @@ class Stream:
         self.meter = LayerMeter()
         self.keyframe = KeyframeRequest()
         self.reception = ReceiverReports()
+        self.rtx_ssrc = row.rtx_ssrc
+        """Where the publisher repeats its packets, as far as that is known."""
         self.clock: ClockReading | None = None
         """The newest sender report, None before the first."""
 
@@ -104,6 +106,15 @@ class Producer:
     def encodings(self) -> tuple[Encoding, ...]:
         """What subscribers are told: the preferred codec of the line, which is what clients send."""
         return tuple(Encoding(rid=rid, codec=self.line.codecs[0].name) for rid in self.rids)
+
+    @property
+    def rtx_payload_types(self) -> dict[int, int]:
+        """Payload type of RTX (RFC 4588) → of what it repeats."""
+        return {
+            codec.rtx_payload_type: codec.payload_type
+            for codec in self.line.codecs
+            if codec.rtx_payload_type is not None
+        }
 
     def codecs_by_payload_type(self) -> dict[int, Codec]:
         return {codec.payload_type: codec for codec in self.line.codecs}

@@ -104,6 +104,10 @@ def due_reports(transport: Transport, plane: Plane, config: MediaConfig, now: fl
     if now < transport.next_report:
         return
     transport.next_report = now + INTERVAL
+    times = [consumer.feedback.round_trip_time for consumer in transport.consumers.values()]
+    known = [seconds for seconds in times if seconds is not None]
+    if known:
+        plane.set_round_trip_time(transport.row, min(known))
     yield from _receiver_reports(transport, plane, config, now)
     yield from _sender_reports(transport, plane, now)
 

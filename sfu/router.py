@@ -174,7 +174,9 @@ class Router:
                 self._close_consumer(transport, consumer)
             return
         if consumer is None:
-            consumer = Consumer(self._ids.row(), self._ids.ssrc(), line)
+            repeats = any(codec.rtx_payload_type is not None for codec in line.codecs)
+            rtx_ssrc = self._ids.ssrc() if repeats else None
+            consumer = Consumer(self._ids.row(), self._ids.ssrc(), rtx_ssrc, line)
             transport.consumers[line.mid] = consumer
             transport.consumers_by_ssrc[consumer.ssrc] = consumer
             self._plane.add_route(
@@ -188,6 +190,8 @@ class Router:
                     mid_extension=mid_extension(line),
                     transport_wide_extension=received_extension(line.extensions, TRANSPORT_WIDE),
                     abs_send_time_extension=received_extension(line.extensions, ABS_SEND_TIME),
+                    rtx_ssrc=rtx_ssrc,
+                    first_rtx_sequence_number=self._ids.first_sequence_number(),
                 )
             )
         consumer.line = line
@@ -305,6 +309,13 @@ class Router:
             if stream is not None:
                 self.feeder.keyframe_seen(producer, stream, packet)
 
+    def repair_failed(self, transport: Transport, source: int, now: float) -> None:
+        """Packets of a source that the transport sends are lost for good: decoding goes on at a keyframe."""
+        for producer in transport.producers.values():
+            stream = producer.by_source(source)
+            if stream is not None and producer.consumers:
+                stream.keyframe.want(now)
+
     def attribute(self, transport: Transport, packet: bytes, now: float) -> bool:
         """Find whose stream a packet of an unknown SSRC begins, and add its row. False if it is nobody's."""
         producer = transport.producer_of(packet)
@@ -313,7 +324,10 @@ class Router:
         ssrc = int.from_bytes(packet[8:12], "big")
         if ssrc in producer.streams:
             return True  # one of several that were on their way when the first was attributed
-        codec = producer.codecs_by_payload_type().get(packet[1] & 0x7F)
+        payload_type = packet[1] & 0x7F
+        if payload_type in producer.rtx_payload_types:
+            return self._attribute_rtx(transport, producer, packet)
+        codec = producer.codecs_by_payload_type().get(payload_type)
         rid = stream_id(producer.line, packet)
         if codec is None or rid is None:
             return False
@@ -327,12 +341,23 @@ class Router:
             self.feeder.aim(owner, consumer, now)
         return stream is not None
 
+    def _attribute_rtx(self, transport: Transport, producer: Producer, packet: bytes) -> bool:
+        """Note the SSRC on which an encoding of the producer is repeated; False where there is none such."""
+        ssrc = int.from_bytes(packet[8:12], "big")
+        rid = stream_id(producer.line, packet, repaired=True)
+        stream = producer.stream(rid) if rid is not None else None
+        if stream is None or transport.knows(ssrc):
+            return False
+        self._plane.set_rtx(stream.source, ssrc)
+        stream.rtx_ssrc = ssrc
+        return True
+
     def _add_stream(
         self, transport: Transport, producer: Producer, ssrc: int, clock_rate: int, rid: str = ""
     ) -> Stream | None:
         if ssrc in producer.streams:
             return producer.streams[ssrc]
-        if any(ssrc in other.streams for other in transport.producers.values()):
+        if transport.knows(ssrc):
             return None
         if len(producer.streams) >= MAX_STREAMS:
             oldest = next(iter(producer.streams.values()))
@@ -350,6 +375,16 @@ class Router:
             transport_wide_extension=sent_extension(producer.line.extensions, TRANSPORT_WIDE),
             dependency_descriptor=extension_id(producer.line, DEPENDENCY_DESCRIPTOR),
             frame_marking=extension_id(producer.line, FRAME_MARKING),
+            nack=any("nack" in codec.feedback for codec in producer.line.codecs),
+            rtx_payload_types=producer.rtx_payload_types,
+            rtx_ssrc=next(
+                (
+                    rtx
+                    for media, rtx in producer.line.rtx_ssrcs
+                    if media == ssrc and rtx != ssrc and not transport.knows(rtx)
+                ),
+                None,
+            ),
         )
         self._plane.add_source(row)
         stream = Stream(row, rid)
@@ -407,13 +442,18 @@ def _outgoing(consumer: Consumer) -> Outgoing:
     producer = consumer.producer
     if producer is None:
         return Outgoing(
-            ssrc=consumer.ssrc, cname="sfu", stream_id="sfu", track_id=f"line-{consumer.line.mid}"
+            ssrc=consumer.ssrc,
+            cname="sfu",
+            stream_id="sfu",
+            track_id=f"line-{consumer.line.mid}",
+            rtx_ssrc=consumer.rtx_ssrc,
         )
     return Outgoing(
         ssrc=consumer.ssrc,
         cname=producer.participant_id,
         stream_id=producer.participant_id,
         track_id=producer.track_id,
+        rtx_ssrc=consumer.rtx_ssrc,
     )
 
 

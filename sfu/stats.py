@@ -35,6 +35,13 @@ class StreamStats:
     """PLI sent to the publisher."""
     last_packet: float
     """When the newest packet came; 0.0 before the first."""
+    nack_count: int = 0
+    """NACK messages sent to the publisher."""
+    retransmitted_packets_received: int = 0
+    """By RTX."""
+    retransmitted_bytes_received: int = 0
+    packets_unrepaired: int = 0
+    """Lost, and not come while they were of use although they were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,11 @@ class ConsumerStats:
     """The highest that is sent, of those that there are; None before there is a packet."""
     temporal_layer: int | None
     """Likewise."""
+    nack_count: int = 0
+    """NACK messages of the subscriber."""
+    retransmitted_packets_sent: int = 0
+    """They are not among packets_sent."""
+    retransmitted_bytes_sent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +242,10 @@ def _stream_stats(stream: Stream, state: SourceState) -> StreamStats:
         jitter=state.jitter / stream.row.clock_rate,
         keyframes=state.keyframes,
         keyframe_requests=stream.keyframe.sent,
+        nack_count=state.nacks,
+        retransmitted_packets_received=state.rtx_packets,
+        retransmitted_bytes_received=state.rtx_bytes,
+        packets_unrepaired=state.given_up,
         last_packet=state.last_packet,
     )
 
@@ -255,6 +271,9 @@ def _consumer_stats(
         jitter=consumer.feedback.jitter / clock_rate,
         round_trip_time=consumer.feedback.round_trip_time,
         keyframe_requests=consumer.feedback.keyframe_requests,
+        nack_count=state.nacks,
+        retransmitted_packets_sent=state.retransmitted,
+        retransmitted_bytes_sent=state.retransmitted_bytes,
         spatial_layer=min(state.spatial_layer, max(spatial for spatial, _ in layers)) if layers else None,
         temporal_layer=min(state.temporal_layer, max(temporal for _, temporal in layers)) if layers else None,
     )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
 RTP_STREAM_ID_URI = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
+REPAIRED_RTP_STREAM_ID_URI = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
 
 
 class Transport:
@@ -97,9 +98,17 @@ class Transport:
         matches = [
             producer
             for producer in self.producers.values()
-            if payload_type in producer.codecs_by_payload_type()
+            if payload_type in producer.codecs_by_payload_type() or payload_type in producer.rtx_payload_types
         ]
         return matches[0] if len(matches) == 1 else None
+
+    def knows(self, ssrc: int) -> bool:
+        """Whether the client sends a stream, or repeats one, on this SSRC."""
+        return any(
+            ssrc in (stream.ssrc, stream.rtx_ssrc)
+            for producer in self.producers.values()
+            for stream in producer.streams.values()
+        )
 
     def stream_of(self, ssrc: int) -> tuple[Producer, Stream] | None:
         """The stream of that SSRC that the client sends."""
@@ -125,12 +134,12 @@ def mid_extension(line: MediaLine) -> int:
     return extension_id(line, MID_URI)
 
 
-def stream_id(line: MediaLine, packet: bytes) -> str | None:
-    """The rid of a packet on a line (RFC 8852 section 3.1); empty where the line is no simulcast, None where
-    the packet does not tell."""
+def stream_id(line: MediaLine, packet: bytes, *, repaired: bool = False) -> str | None:
+    """The rid of a packet on a line (RFC 8852 section 3.1), or of what it repeats; empty where the line is no
+    simulcast, None where the packet does not tell."""
     if not line.rids:
         return ""
-    identifier = extension_id(line, RTP_STREAM_ID_URI)
+    identifier = extension_id(line, REPAIRED_RTP_STREAM_ID_URI if repaired else RTP_STREAM_ID_URI)
     value = find_extension(packet, identifier) if identifier else None
     rid = value.decode("ascii", "replace") if value is not None else None
     return rid if rid in line.rids else None

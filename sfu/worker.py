@@ -72,6 +72,7 @@ class Worker:
     ) -> None:
         self._config = config
         self._plane = plane
+        plane.limit_history(config.history_seconds, config.history_bytes)
         self._dtls = dtls
         self._identifiers = identifiers
         self._emit = emit
@@ -164,6 +165,14 @@ class Worker:
     def drops(self) -> dict[str, int]:
         """Datagrams and packets that went no further since the start, by reason."""
         return {reason.value: count for reason, count in self._plane.drops().items()}
+
+    def repairs(self) -> dict[str, int]:
+        """What has been done against loss since the start; see plane.interface.Repair."""
+        return {repair.value: count for repair, count in self._plane.repairs().items()}
+
+    def history_bytes(self) -> int:
+        """What is held to send packets again."""
+        return self._plane.history_bytes()
 
     def sizes(self) -> dict[str, int]:
         """How much is held: rooms, connections, ICE names, and the plane's rows."""
@@ -288,6 +297,9 @@ class Worker:
             self._handle_unknown_ssrc(connection, punt.data, now)
         elif punt.kind is PuntKind.KEYFRAME and punt.source is not None:
             connection.router.keyframe_seen(connection.transport, punt.source, punt.data)
+        elif punt.kind is PuntKind.REPAIR_FAILED and punt.source is not None:
+            connection.router.repair_failed(connection.transport, punt.source, now)
+            self._request_keyframes(connection.router, now)
 
     def _handle_stun(self, punt: Punt, now: float) -> None:
         assert punt.address is not None
@@ -345,9 +357,14 @@ class Worker:
 
     # Time
 
+    def repair(self, now: float) -> None:
+        """Ask publishers for what is lost. To be called every 20 ms or so, where the plane has no threads."""
+        self._plane.tick(now)
+        self.handle_punts(now)
+
     def tick(self, now: float) -> None:
         """Do what is due: expiry, reports, repeated keyframe requests. To be called every 100 ms or so."""
-        self._plane.tick(now)
+        self.repair(now)
         for router in list(self._routers.values()):
             for transport in list(router.transports.values()):
                 reason = transport.expired(now, self._config)

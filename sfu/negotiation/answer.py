@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Collection, Iterator, Mapping
 
-from sfu.negotiation.codecs import codec_attributes
+from sfu.negotiation.codecs import codec_attributes, payload_types
 from sfu.negotiation.extensions import extension_attribute
 from sfu.parameters import (
     DataLine,
@@ -95,7 +95,7 @@ def _accepted(
     line: MediaLine, local: LocalParameters, tagged: bool, publishes: bool, outgoing: Outgoing | None
 ) -> MediaDescription:
     connection, port = _default_candidate(local)
-    payload_types = tuple(str(codec.payload_type) for codec in line.codecs)
+    formats = tuple(str(number) for codec in line.codecs for number in payload_types(codec))
     attributes = [Attribute("mid", line.mid), Attribute(_direction(publishes, outgoing is not None))]
     if line.extmap_allow_mixed:
         attributes.append(Attribute("extmap-allow-mixed"))
@@ -112,12 +112,21 @@ def _accepted(
         attributes.extend(Attribute("rid", f"{rid} recv") for rid in line.rids)
         attributes.append(Attribute("simulcast", f"recv {';'.join(line.rids)}"))
     if outgoing is not None:
-        attributes.append(Attribute("ssrc", f"{outgoing.ssrc} cname:{outgoing.cname}"))
+        attributes.extend(_streams(outgoing))
     if tagged:
         attributes.extend(candidate_attributes(local.candidates, tcp=local.tcp))
     return MediaDescription(
-        line.kind, port, line.protocol, payload_types, lines=connection, attributes=tuple(attributes)
+        line.kind, port, line.protocol, formats, lines=connection, attributes=tuple(attributes)
     )
+
+
+def _streams(outgoing: Outgoing) -> Iterator[Attribute]:
+    """Return the SSRCs that the server sends on a line, and what repeats what (RFC 4588 section 8.8)."""
+    if outgoing.rtx_ssrc is not None:
+        yield Attribute("ssrc-group", f"FID {outgoing.ssrc} {outgoing.rtx_ssrc}")
+    yield Attribute("ssrc", f"{outgoing.ssrc} cname:{outgoing.cname}")
+    if outgoing.rtx_ssrc is not None:
+        yield Attribute("ssrc", f"{outgoing.rtx_ssrc} cname:{outgoing.cname}")
 
 
 def _data(line: DataLine, local: LocalParameters, tagged: bool) -> MediaDescription:

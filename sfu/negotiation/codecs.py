@@ -12,8 +12,8 @@ from sfu.wire.sdp import Attribute, MediaDescription, error_at, number
 _RTPMAP = re.compile(r"([0-9]{1,3}) +([^ /]+)/([0-9]{1,9})(?:/([0-9]{1,3}))? *")
 _SIX_HEX_DIGITS = re.compile(r"[0-9a-f]{6}")
 
-# What is forwarded: registered name, clock rate in Hz, channels. Anything else (rtx, red, ulpfec, flexfec,
-# CN, telephone-event) is left out of the answer, so that nobody sends it.
+# What is forwarded: registered name, clock rate in Hz, channels. Anything else (red, ulpfec, flexfec, CN,
+# telephone-event) is left out of the answer, so that nobody sends it; rtx goes with what it repeats.
 _FORWARDED: dict[Kind, dict[str, tuple[str, int, int]]] = {
     "audio": {"opus": ("opus", 48_000, 2)},
     "video": {name.lower(): (name, 90_000, 1) for name in ("VP8", "H264", "VP9", "AV1")},
@@ -23,7 +23,8 @@ _FORWARDED: dict[Kind, dict[str, tuple[str, int, int]]] = {
 # extension, without which it is not answered.
 TRANSPORT_FEEDBACK = "transport-cc"
 REMB = "goog-remb"
-_FEEDBACK = ("nack pli", "ccm fir", REMB, TRANSPORT_FEEDBACK)
+NACK = "nack"
+_FEEDBACK = (NACK, "nack pli", "ccm fir", REMB, TRANSPORT_FEEDBACK)
 
 # Stands for the * of a=rtcp-fb:* (RFC 4585 section 4.2).
 _EVERY = -1
@@ -86,6 +87,7 @@ def read_codecs(media: MediaDescription, kind: Kind, preferred: Sequence[str]) -
     rtpmaps = _read_rtpmaps(media)
     parameters = _read_parameters(media)
     feedback = _read_feedback(media)
+    repeats = _read_repeats(rtpmaps, parameters)
     offered: dict[tuple[str | int, ...], Codec] = {}
     for payload_type in _payload_types(media):
         known = rtpmaps.get(payload_type)
@@ -105,6 +107,9 @@ def read_codecs(media: MediaDescription, kind: Kind, preferred: Sequence[str]) -
                 f for f in _FEEDBACK if f in feedback.get(payload_type, ()) or f in feedback[_EVERY]
             ),
         )
+        if NACK in codec.feedback:
+            # Nothing else asks for what RTX repeats.
+            codec = replace(codec, rtx_payload_type=repeats.get((payload_type, clock_rate)))
         # The first payload type of a codec is the offerer's preferred one.
         offered.setdefault(identity(codec), codec)
     order = [name.lower() for name in preferred]
@@ -126,7 +131,30 @@ def codec_attributes(codec: Codec) -> list[Attribute]:
         text = ";".join(f"{key}={value}" if value else key for key, value in codec.parameters)
         lines.append(Attribute("fmtp", f"{payload_type} {text}"))
     lines.extend(Attribute("rtcp-fb", f"{payload_type} {value}") for value in codec.feedback)
+    if codec.rtx_payload_type is not None:
+        lines.append(Attribute("rtpmap", f"{codec.rtx_payload_type} rtx/{codec.clock_rate}"))
+        lines.append(Attribute("fmtp", f"{codec.rtx_payload_type} apt={payload_type}"))
     return lines
+
+
+def payload_types(codec: Codec) -> tuple[int, ...]:
+    """Return the formats of an m-line that a codec takes: its own, and that of its RTX."""
+    repeats = codec.rtx_payload_type
+    return (codec.payload_type,) if repeats is None else (codec.payload_type, repeats)
+
+
+def _read_repeats(
+    rtpmaps: dict[int, tuple[str, int, int]], parameters: dict[int, tuple[tuple[str, str], ...]]
+) -> dict[tuple[int, int], int]:
+    """Return (payload type, clock rate in Hz) → payload type of its RTX (RFC 4588 section 8)."""
+    repeats: dict[tuple[int, int], int] = {}
+    for payload_type, (name, clock_rate, _) in rtpmaps.items():
+        if name.lower() != "rtx" or payload_type in _RTCP_CONFLICT:
+            continue
+        apt = number(dict(parameters.get(payload_type, ())).get("apt", ""), 127)
+        if apt is not None:
+            repeats.setdefault((apt, clock_rate), payload_type)
+    return repeats
 
 
 def _parameter(codec: Codec, name: str, default: str) -> str:

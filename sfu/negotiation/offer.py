@@ -212,6 +212,7 @@ def _read_line(
         sends=sends,
         receives=direction in ("sendrecv", "recvonly"),
         ssrcs=streams.ssrcs if streams else (),
+        rtx_ssrcs=streams.rtx_ssrcs if streams else (),
         rids=rids[:MAX_RIDS],
         cname=streams.cname if streams else "",
         track_name=streams.track_name if streams else "",

@@ -21,6 +21,8 @@ class Streams:
 
     ssrcs: tuple[int, ...]
     """Media streams only, without those that repair them."""
+    rtx_ssrcs: tuple[tuple[int, int], ...]
+    """(SSRC, that on which it is repeated) pairs."""
     rids: tuple[str, ...]
     cname: str
     track_name: str
@@ -30,6 +32,7 @@ def read_streams(media: MediaDescription) -> Streams:
     """Read the streams of an m-line. Raises SdpError for a malformed line."""
     ssrcs: dict[int, None] = {}
     repair: set[int] = set()
+    repeats: dict[int, int] = {}
     cname = track_name = track_of_ssrc = ""
     for attribute in media.attributes:
         value = attribute.value or ""
@@ -46,10 +49,13 @@ def read_streams(media: MediaDescription) -> Streams:
             members = [_ssrc(attribute, word) for word in words]
             if semantics in _REPAIR_GROUPS:
                 repair.update(members[1:])
+            if semantics == "FID" and len(members) == 2:
+                repeats.setdefault(members[0], members[1])
         elif attribute.name == "msid":
             track_name = track_name or value.partition(" ")[2]
     return Streams(
         ssrcs=tuple(ssrc for ssrc in ssrcs if ssrc not in repair),
+        rtx_ssrcs=tuple(repeats.items()),
         rids=_read_rids(media),
         cname=cname,
         track_name=track_name or track_of_ssrc,

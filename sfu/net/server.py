@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 # The grain of everything that is timed: keyframe retries, reports, consent.
 TICK = 0.1
+# Of the reference plane, which has no threads that would look for lost packets by themselves.
+REPAIR_TICK = 0.02
 
 # Tries to find a number that is free for UDP and TCP, where any will do.
 PORT_ATTEMPTS = 8
@@ -81,6 +83,9 @@ class MediaServer:
         self._tcp: TcpListener | None = None
         self._port = self._open(plane)
         self._timer = self._loop.call_later(TICK, self._tick)
+        self._repair_timer = (
+            self._loop.call_later(REPAIR_TICK, self._repair) if isinstance(plane, ReferencePlane) else None
+        )
 
     def _open(self, plane: Plane) -> MediaPort:
         """Open the ports, TCP first: of the free numbers for UDP some are taken for TCP."""
@@ -185,10 +190,15 @@ class MediaServer:
         """Datagrams and packets that went no further since the start, by reason."""
         return self._worker.drops()
 
+    def repairs(self) -> dict[str, int]:
+        """What has been done against loss since the start; see plane.interface.Repair."""
+        return self._worker.repairs()
+
     def sizes(self) -> dict[str, int]:
         """How much is held: the worker's tables, and DTLS endpoints alive and ending."""
         return {
             **self._worker.sizes(),
+            "history_bytes": self._worker.history_bytes(),
             "dtls_endpoints": len(self._endpoints),
             "data_associations": len(self._associations),
             **(self._tcp.sizes() if self._tcp is not None else {}),
@@ -204,6 +214,8 @@ class MediaServer:
             for task in late:
                 task.cancel()
         self._timer.cancel()
+        if self._repair_timer is not None:
+            self._repair_timer.cancel()
         self._flush()
         if self._tcp is not None:
             self._tcp.close()
@@ -280,6 +292,11 @@ class MediaServer:
         self._flush()
 
     # The socket and the clock
+
+    def _repair(self) -> None:
+        self._repair_timer = self._loop.call_later(REPAIR_TICK, self._repair)
+        self._worker.repair(self._loop.time())
+        self._flush()
 
     def _tick(self) -> None:
         self._timer = self._loop.call_later(TICK, self._tick)

@@ -125,8 +125,13 @@ def test_details_of_a_real_line() -> None:
     assert line.rtcp_rsize
     assert line.extmap_allow_mixed
     assert line.codecs[0] == Codec(
-        "VP8", 96, 90_000, feedback=("nack pli", "ccm fir", "goog-remb", "transport-cc")
+        "VP8",
+        96,
+        90_000,
+        feedback=("nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"),
+        rtx_payload_type=97,
     )
+    assert line.rtx_ssrcs == ((int(group[1]), int(group[2])),)
     assert line.codecs[1].parameters == (
         ("level-asymmetry-allowed", "1"),
         ("packetization-mode", "1"),
@@ -317,6 +322,7 @@ def test_repair_streams_are_no_media_streams() -> None:
     groups += "a=ssrc:5 cname:c\na=ssrc-group:SIM 2 5\na=ssrc:2 msid:stream track\n"
     line = read_offer(OFFER + groups, config=CONFIG).media[1]
     assert line.ssrcs == (2, 5)
+    assert line.rtx_ssrcs == ((2, 3),)
     assert line.track_name == "track"
 
 
@@ -343,11 +349,31 @@ def test_simulcast_streams_have_a_bound() -> None:
     assert read_offer(OFFER + lines, config=CONFIG).media[1].rids == ("a", "b", "c", "d")
 
 
+@pytest.mark.parametrize(
+    ("lines", "payload_type"),
+    [
+        ("a=rtcp-fb:96 nack\na=rtpmap:97 rtx/90000\na=fmtp:97 apt=96\n", 97),
+        ("a=rtcp-fb:96 nack\na=rtpmap:97 RTX/90000\na=fmtp:97 rtx-time=200;apt=96\n", 97),
+        ("a=rtcp-fb:96 nack\na=rtpmap:97 rtx/90000\na=fmtp:97 apt=98\n", None),
+        ("a=rtcp-fb:96 nack\na=rtpmap:97 rtx/90000\na=fmtp:97 apt=x\n", None),
+        ("a=rtcp-fb:96 nack\na=rtpmap:97 rtx/8000\na=fmtp:97 apt=96\n", None),
+        ("a=rtcp-fb:96 nack\na=rtpmap:72 rtx/90000\na=fmtp:72 apt=96\n", None),
+        ("a=rtpmap:97 rtx/90000\na=fmtp:97 apt=96\n", None),
+    ],
+)
+def test_rtx(lines: str, payload_type: int | None) -> None:
+    assert read_offer(OFFER + lines, config=CONFIG).media[1].codecs[0].rtx_payload_type == payload_type
+
+
 def test_feedback_for_all_payload_types() -> None:
     text = (
         OFFER + "a=rtcp-fb:* goog-remb\na=rtcp-fb:96 nack\na=rtcp-fb:96 nack pli\na=rtcp-fb:* transport-cc\n"
     )
-    assert read_offer(text, config=CONFIG).media[1].codecs[0].feedback == ("nack pli", "goog-remb")
+    assert read_offer(text, config=CONFIG).media[1].codecs[0].feedback == (
+        "nack",
+        "nack pli",
+        "goog-remb",
+    )
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,8 @@ class Line:
     direction: str
     ssrc: int | None = None
     codecs: tuple[str, ...] | None = None
+    repair: bool = False
+    """With NACK, and RTX of payload type 97 for 96 on the SSRC after `ssrc`."""
     feedback: tuple[str, ...] = ()
     """rtcp-fb values; "transport-cc" and "goog-remb" come with the header extension that each needs."""
 
@@ -67,8 +69,18 @@ class Line:
             lines.append(f"a=extmap:{WIDE_ID} {TRANSPORT_WIDE}")
         if "goog-remb" in self.feedback:
             lines.append(f"a=extmap:{TIME_ID} {ABS_SEND_TIME}")
+        if self.repair:
+            lines[0] += " 97"
+            lines += [
+                "a=rtcp-fb:96 nack",
+                "a=rtcp-fb:96 nack pli",
+                "a=rtpmap:97 rtx/90000",
+                "a=fmtp:97 apt=96",
+            ]
         if self.ssrc is not None:
             lines.append(f"a=ssrc:{self.ssrc} cname:them")
+        if self.repair and self.ssrc is not None:
+            lines.append(f"a=ssrc-group:FID {self.ssrc} {self.ssrc + 1}")
         return "\r\n".join(lines)
 
 
