@@ -11,7 +11,7 @@ from chatter.errors import StartError
 from sfu.config import MediaConfig
 from sfu.events import Event
 from sfu.net.server import MediaServer
-from sfu.offer import Answer, Offer
+from sfu.offer import Answer, Offer, Permissions
 from sfu.wish import Wish
 
 
@@ -67,6 +67,10 @@ class AppMedia:
         for callback in self._answered:
             callback(room_id, participant_id)
         return answer
+
+    def permit(self, room_id: str, participant_id: str, permissions: Permissions) -> None:
+        """See MediaServer."""
+        self.server.permit(room_id, participant_id, permissions)
 
     def pause(self, room_id: str, participant_id: str, track_id: str, paused: bool) -> None:
         """See MediaServer."""

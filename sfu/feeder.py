@@ -37,7 +37,7 @@ class Feeder:
         Nothing happens before its transport has keys: a keyframe would be lost on it.
         """
         producer = consumer.producer
-        if producer is None or not producer.streams or not transport.connected:
+        if producer is None or producer.muted or not producer.streams or not transport.connected:
             return
         consumer.settled = False
         layer = self._target(consumer, producer)

@@ -65,6 +65,8 @@ class Producer:
         self.dynacast = Dynacast(self.rids)
         self.ladder: tuple[Layer, ...] = ()
         """What can be had of it, the lowest layer first, as it was measured last."""
+        self.muted = False
+        """It is forwarded to nobody for now, whatever its client sends."""
 
     @property
     def kind(self) -> Kind:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Protocol
 
 from sfu.config import MediaConfig
@@ -23,7 +24,7 @@ from sfu.negotiation import (
     sent_extension,
     write_answer,
 )
-from sfu.offer import Answer, Offer
+from sfu.offer import Answer, Offer, Permissions
 from sfu.parameters import MediaLine, Outgoing, RemoteParameters, Source
 from sfu.plane.interface import Plane, RouteRow, SourceRow
 from sfu.producer import MAX_STREAMS, Producer, Stream
@@ -84,7 +85,8 @@ class Router:
 
         Raises NegotiationError where it cannot be answered; nothing has changed then.
         """
-        remote = read_offer(offer.sdp, publish=offer.publish, config=self._config)
+        permissions = offer.permissions
+        remote = read_offer(offer.sdp, publish=offer.publish, config=self._config_for(permissions))
         former = self.transports.get(participant_id)
         if former is not None and former.remote.fingerprints != remote.fingerprints:
             former = None  # a new connection: its lines have nothing to do with the old ones
@@ -95,7 +97,9 @@ class Router:
             if former is not None
             else {},
         )
+        sources = {mid: source for mid, source in sources.items() if source in permissions.publish}
         transport = self._transport_for(participant_id, remote, now)
+        transport.permissions = permissions
         for mid, producer in list(transport.producers.items()):
             # Before any is opened: two lines may have swapped their sources.
             if sources.get(mid) != producer.source:
@@ -103,6 +107,7 @@ class Router:
         for line in remote.media:
             if line.mid in sources:
                 self._apply_publication(transport, line, sources[line.mid])
+                self._mute(transport.producers[line.mid], now)
             self._apply_subscription(transport, line, offer.subscribe.get(line.mid))
         self._fill_consumers(now)
         for consumer in transport.consumers.values():
@@ -169,7 +174,7 @@ class Router:
 
     def _apply_subscription(self, transport: Transport, line: MediaLine, wanted: str | None) -> None:
         consumer = transport.consumers.get(line.mid)
-        if line.rejected or not line.receives:
+        if line.rejected or not line.receives or not transport.permissions.subscribe:
             if consumer is not None:
                 self._close_consumer(transport, consumer)
             return
@@ -247,6 +252,41 @@ class Router:
             consumer.producer = None
             consumer.payload_types = {}
             self.feeder.release(consumer)
+
+    def permit(self, participant_id: str, permissions: Permissions, now: float) -> None:
+        """Let a participant do less or more than it may now; what it may no longer do ends at once.
+
+        What it may do more it has to offer. Nothing happens for one without a connection.
+        """
+        transport = self.transports.get(participant_id)
+        if transport is None:
+            return
+        transport.permissions = permissions
+        for producer in list(transport.producers.values()):
+            if producer.source not in permissions.publish:
+                self._close_producer(transport, producer, now)
+            else:
+                self._mute(producer, now)
+        if not permissions.subscribe:
+            for consumer in list(transport.consumers.values()):
+                self._close_consumer(transport, consumer)
+
+    def _mute(self, producer: Producer, now: float) -> None:
+        muted = producer.source in self.transports[producer.participant_id].permissions.muted
+        if muted == producer.muted:
+            return
+        producer.muted = muted
+        for consumer, owner in self._consumers_of(producer):
+            if muted:
+                self.feeder.release(consumer)
+            else:
+                self.feeder.aim(owner, consumer, now)
+
+    def _config_for(self, permissions: Permissions) -> MediaConfig:
+        if not permissions.video_codecs:
+            return self._config
+        allowed = tuple(name for name in self._config.video_codecs if name in permissions.video_codecs)
+        return replace(self._config, video_codecs=allowed)
 
     def pause(self, participant_id: str, track_id: str, paused: bool, now: float) -> None:
         """Stop or resume a track that a participant receives. Raises MediaError unknown_track."""

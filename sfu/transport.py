@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sfu.bwe.estimator import Estimator
 from sfu.config import MediaConfig
+from sfu.offer import UNRESTRICTED
 from sfu.parameters import LocalParameters, MediaLine, RemoteParameters
 from sfu.wire.rtp import find_extension
 
@@ -50,6 +51,7 @@ class Transport:
         self.next_report = now
         self.estimator = Estimator()
         """Of the bandwidth towards the client."""
+        self.permissions = UNRESTRICTED
         self.producers: dict[str, Producer] = {}
         """By mid."""
         self.consumers: dict[str, Consumer] = {}

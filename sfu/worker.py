@@ -16,7 +16,7 @@ from sfu.errors import MediaError
 from sfu.events import Event
 from sfu.ice import BindingRequest, CheckResult, answer_stranger, read_binding_request
 from sfu.identifiers import Identifiers
-from sfu.offer import Answer, Offer
+from sfu.offer import Answer, Offer, Permissions
 from sfu.plane.interface import Address, Drop, Plane, Punt, PuntKind, SrtpKeys
 from sfu.router import Router
 from sfu.stats import JoinMarks, RoomStats, join_marks, room_stats
@@ -118,6 +118,13 @@ class Worker:
         self._dtls.negotiated(router.transports[participant_id])
         self._request_keyframes(router, now)
         return answer
+
+    def permit(self, room_id: str, participant_id: str, permissions: Permissions, now: float) -> None:
+        """Change what a participant may do from now on; nothing happens for one without a connection."""
+        router = self._routers.get(room_id)
+        if router is not None:
+            router.permit(participant_id, permissions, now)
+            self._request_keyframes(router, now)
 
     def pause(self, room_id: str, participant_id: str, track_id: str, paused: bool, now: float) -> None:
         """Stop or resume a track that a participant receives. Raises MediaError unknown_track."""

@@ -21,7 +21,7 @@ from sfu.net.dtls import Certificate, DtlsEndpoint
 from sfu.net.port import MediaPort, NativePort, PythonPort
 from sfu.net.sctp import DataAssociation
 from sfu.net.tcp import TcpListener
-from sfu.offer import Answer, Offer
+from sfu.offer import Answer, Offer, Permissions
 from sfu.plane import create_plane
 from sfu.plane.interface import Address, Drop, Plane, SrtpKeys
 from sfu.plane.reference import ReferencePlane
@@ -144,6 +144,11 @@ class MediaServer:
     def leave(self, room_id: str, participant_id: str) -> None:
         """End a participant's media. Idempotent."""
         self._worker.close_transport(room_id, participant_id, "left", self._loop.time())
+        self._flush()
+
+    def permit(self, room_id: str, participant_id: str, permissions: Permissions) -> None:
+        """Change what a participant may do from now on; nothing happens for one without a connection."""
+        self._worker.permit(room_id, participant_id, permissions, self._loop.time())
         self._flush()
 
     def pause(self, room_id: str, participant_id: str, track_id: str, paused: bool) -> None:

@@ -15,7 +15,7 @@ from sfu.data import SendOutcome
 from sfu.events import Event
 from sfu.identifiers import Identifiers
 from sfu.negotiation import ABS_SEND_TIME, TRANSPORT_WIDE
-from sfu.offer import Answer, Offer
+from sfu.offer import UNRESTRICTED, Answer, Offer
 from sfu.plane import PlaneKind, create_plane
 from sfu.plane.interface import Address, SrtpKeys, SrtpProfile
 from sfu.streams.arrivals import Arrivals
@@ -231,8 +231,8 @@ class Client:
 
     # Negotiation
 
-    def offer(self, *lines, publish=None, subscribe=None, **transport):
-        offer = Offer(sdp=offer_sdp(lines, **transport), publish=publish or {}, subscribe=subscribe or {})
+    def offer(self, *lines, publish=None, subscribe=None, permissions=UNRESTRICTED, **transport):
+        offer = Offer(offer_sdp(lines, **transport), publish or {}, subscribe or {}, permissions)
         world = self.world
         self.answer = world.worker.offer(self.room, self.participant_id, offer, SERVER, world.now)
         world.pump()
