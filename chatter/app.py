@@ -130,7 +130,7 @@ def create_app(settings: Settings) -> web.Application:
     joins = app[JOINS] = Joins(registry, tracing)
     media.on_answered(joins.answered)
     media.on_event(joins.media_event)
-    rooms = signaling_http.setup(app, room_settings(settings), tokens, media, joins)
+    rooms = signaling_http.setup(app, room_settings(settings), media, joins)
     registry.register(CallMetrics(rooms, media))
     setup_monitoring(app, settings, rooms, metrics)
     app[DRAIN] = Drain(rooms, settings.server.drain_timeout.total_seconds(), settings.server.drain_url)

@@ -7,12 +7,16 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from signaling.draining import Draining
+from signaling.history import ChatMessage
 from signaling.messages import SFU, RequestId
 from signaling.negotiator import Answer
 from signaling.participant import Participant
+from signaling.policy import RoomPolicy
 from signaling.settings import Mode, RoomMode, RoomSettings
 from signaling.subscription import Subscription
 from signaling.track import Track
+
+Message = dict[str, object]
 
 
 def encode(message: Mapping[str, object]) -> bytes:
@@ -27,6 +31,8 @@ def welcome(
     mode: Mode,
     participants: Iterable[Participant],
     tracks: Iterable[Track],
+    chat: Iterable[ChatMessage],
+    policy: RoomPolicy,
     settings: RoomSettings,
 ) -> dict[str, object]:
     """All that a newcomer needs to know; `participants` has the newcomer itself too."""
@@ -38,9 +44,13 @@ def welcome(
         "mode": mode,
         "participants": [_person(p) for p in participants],
         "tracks": [t.to_json() for t in tracks],
+        "chat": [m.to_json() for m in chat],
+        "room": room_state(policy),
+        "role": newcomer.role,
+        "grants": newcomer.grants.to_json(),
         "iceServers": settings.ice_servers_for(newcomer.id),
         "limits": {
-            "participants": settings.max_participants,
+            "participants": policy.max_participants or settings.max_participants,
             "messageBytes": settings.message_bytes,
             "descriptionBytes": settings.description_bytes,
             "chatCharacters": settings.chat_characters,
@@ -95,7 +105,58 @@ def participants_list(participants: Iterable[Participant]) -> dict[str, object]:
 
 
 def _person(participant: Participant) -> dict[str, object]:
-    return {"id": participant.id, "displayName": participant.display_name}
+    return {"id": participant.id, "displayName": participant.display_name, **_standing(participant)}
+
+
+def _standing(participant: Participant) -> dict[str, object]:
+    standing: dict[str, object] = {"role": participant.role}
+    if participant.grants.bot:
+        standing["bot"] = True
+    return standing
+
+
+def room_state(policy: RoomPolicy) -> dict[str, object]:
+    """How a room is set, for those in it."""
+    return {"name": policy.name, "locked": policy.locked, "lobby": policy.lobby, "guests": policy.guests}
+
+
+def room_changed(policy: RoomPolicy) -> dict[str, object]:
+    """The room is set otherwise."""
+    return {"type": "room", **room_state(policy)}
+
+
+def in_lobby(participant: Participant, room_id: str, policy: RoomPolicy, settings: RoomSettings) -> Message:
+    """The newcomer has to wait until a moderator lets it in."""
+    message: Message = {
+        "type": "lobby",
+        "clientId": participant.id,
+        "roomId": room_id,
+        "room": {"name": policy.name},
+    }
+    if participant.resume_token:
+        message["resume"] = _resume(participant, settings)
+    return message
+
+
+def waiting(people: Iterable[Participant]) -> Message:
+    """Who is in the lobby; for moderators."""
+    return {
+        "type": "waiting",
+        "participants": [{"id": p.id, "displayName": p.display_name, "role": p.role} for p in people],
+    }
+
+
+def role_changed(participant: Participant, *, own: bool) -> Message:
+    """A participant has another role; it is told its grants too."""
+    message: Message = {"type": "role", "clientId": participant.id, "role": participant.role}
+    if own:
+        message["grants"] = participant.grants.to_json()
+    return message
+
+
+def muted(sources: Iterable[str], by: Participant | None) -> Message:
+    """A moderator has muted what the participant sends; None: from outside the room."""
+    return {"type": "muted", "sources": list(sources), "by": by.id if by is not None else None}
 
 
 def presence(action: Literal["join", "leave"], participant: Participant) -> dict[str, object]:
@@ -105,6 +166,7 @@ def presence(action: Literal["join", "leave"], participant: Participant) -> dict
         "action": action,
         "clientId": participant.id,
         "displayName": participant.display_name,
+        **_standing(participant),
     }
 
 
@@ -113,16 +175,9 @@ def profile(participant: Participant) -> dict[str, object]:
     return {"type": "profile", "clientId": participant.id, "displayName": participant.display_name}
 
 
-def chat(message_id: str, sender: Participant, text: str, timestamp: int) -> dict[str, object]:
-    """Somebody said something; `timestamp` is milliseconds since 1970 in UTC."""
-    return {
-        "type": "chat",
-        "id": message_id,
-        "from": sender.id,
-        "displayName": sender.display_name,
-        "text": text,
-        "timestamp": timestamp,
-    }
+def chat(message: ChatMessage) -> dict[str, object]:
+    """Somebody said something."""
+    return {"type": "chat", **message.to_json()}
 
 
 def relayed(body: Mapping[str, object], sender: Participant) -> dict[str, object]:

@@ -9,6 +9,9 @@ CLOSE_CODES: dict[str, int] = {
     "token_invalid": 4401,
     "token_expired": 4401,
     "guests_not_allowed": 4403,
+    "admission_denied": 4403,
+    "token_used": 4403,
+    "room_locked": 4423,
     "room_not_found": 4404,
     "too_slow": 4408,
     "room_full": 4409,
@@ -43,7 +46,10 @@ class Closing:
 TOO_SLOW = Closing("too_slow", "Your connection did not take the room's messages in time. Join again.")
 SERVER_STOPPING = Closing("server_stopping", "The server is being restarted. Join again in a moment.")
 ROOM_CLOSED = Closing("room_closed", "The room was closed. Join again to open it.")
-REMOVED = Closing("removed", "You were removed from the room.")
+ROOM_ENDED = Closing("room_closed", "A moderator has ended the call for everybody.")
+ROOM_DELETED = Closing("room_closed", "The room was deleted.")
+REMOVED = Closing("removed", "A moderator has removed you from the room.")
+DENIED = Closing("admission_denied", "A moderator did not let you in.")
 REPLACED = Closing("replaced", "A newer connection of yours has taken this one's place.")
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from signaling.closing import Refused
-from signaling.rooms import Account
+from signaling.visit import Visit
 
-Admission = Callable[[], "Account | None"]
-"""Returns the account, None for a guest. Raises Refused."""
+Admission = Callable[[], Awaitable[Visit]]
+"""Returns who it is. Raises Refused."""
 
 # As in the header X-Device-ID.
 _DEVICE = re.compile(r"[\x21-\x7e]{1,128}")
@@ -24,6 +24,8 @@ class Entry:
 
     room_id: str
     admission: Admission
+    turned_away: Callable[[Visit], Awaitable[None]] | None = None
+    """Told when somebody who was let in by `admission` is refused after all."""
     display_name: str = ""
     device_text: str = ""
     resume_token: str = ""

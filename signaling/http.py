@@ -14,18 +14,19 @@ from api.errors import ORIGIN_NOT_ALLOWED, UPGRADE_REQUIRED, ErrorKind
 from api.models import Answer, Body
 from api.routes import Routes
 from auth.http import ACCOUNT, identify_token
-from auth.tokens import AccessTokens, Identity, TokenError, TokenErrorCode
+from auth.tokens import Identity, TokenError
 from signaling.closing import Refused
 from signaling.draining import ServerDraining
-from signaling.entry import Admission, Entry
+from signaling.entry import Entry
 from signaling.media import MediaServer, SfuNegotiator, deliver, may_send_data
 from signaling.observer import Observer
-from signaling.rooms import Account, Rooms, TooManyRooms
+from signaling.rooms import Rooms, TooManyRooms
 from signaling.settings import ROOM_MODES, RoomMode, RoomSettings
+from signaling.visit import Account, Door, Identify, Visit
 from signaling.websocket import Connection, Connections
 
 ROOMS = web.AppKey("rooms", Rooms)
-ROOM_TOKENS = web.AppKey("room_tokens", AccessTokens)
+DOOR = web.AppKey("room_door", Door)
 CONNECTIONS = web.AppKey("connections", Connections)
 
 MAX_BODY_BYTES = 4 * 1024
@@ -81,7 +82,6 @@ routes = Routes("rooms")
 def setup(
     app: web.Application,
     settings: RoomSettings,
-    tokens: AccessTokens,
     media: MediaServer | None,
     observer: Observer | None = None,
 ) -> Rooms:
@@ -94,7 +94,7 @@ def setup(
         media.on_event(lambda event: deliver(event, rooms))
         media.permit_data(lambda room_id, client_id: may_send_data(rooms, room_id, client_id))
     app[ROOMS] = rooms
-    app[ROOM_TOKENS] = tokens
+    app[DOOR] = TokenDoor()
     app[CONNECTIONS] = Connections()
     app.cleanup_ctx.append(_sweep)
     app.on_shutdown.append(_stop)
@@ -131,9 +131,11 @@ async def join_room(request: web.Request) -> web.StreamResponse:
         raise UPGRADE_REQUIRED("This is a WebSocket: connect with a WebSocket client.", UPGRADE)
     connection = Connection(request, request.app[ROOMS])
     query = request.query
+    door, token, room_id = request.app[DOOR], query.get("token", ""), request.match_info["roomId"]
     entry = Entry(
-        request.match_info["roomId"],
-        await _admission(request),
+        room_id,
+        lambda: door.admit(room_id, token, lambda text: _identify(request, text)),
+        door.turned_away,
         display_name=query.get("displayName", ""),
         device_text=query.get("device", ""),
         resume_token=query.get("resume", ""),
@@ -148,23 +150,23 @@ RETRY_SOON = {"Retry-After": "10"}
 UPGRADE = {"Upgrade": "websocket"}
 
 
-async def _admission(request: web.Request) -> Admission:
-    token, resume = request.query.get("token"), request.query.get("resume")
-    # Who resumes is known by that: it wants no database.
-    if not token or resume:
-        return lambda: None
+class TokenDoor:
+    """A `Door` of a server that keeps no rooms."""
+
+    async def admit(self, _room_id: str, token: str, identify: Identify) -> Visit:
+        """Return who comes with `token`. Raises Refused."""
+        return Visit.of_account(await identify(token) if token else None)
+
+    async def turned_away(self, _visit: Visit) -> None:
+        """An access token is not used up."""
+
+
+async def _identify(request: web.Request, token: str) -> Account:
     try:
         identity = await identify_token(request, token)
     except TokenError as error:
-        return _refusing(error.code, str(error))
-    return lambda: Account(identity.user_id, identity.username)
-
-
-def _refusing(code: TokenErrorCode, message: str) -> Admission:
-    def refuse() -> Account | None:
-        raise Refused(code, message)
-
-    return refuse
+        raise Refused(error.code, str(error)) from error
+    return Account(identity.user_id, identity.username)
 
 
 def _check_origin(request: web.Request) -> None:

@@ -17,11 +17,11 @@ from sfu.events import (
     TransportConnected,
 )
 from sfu.offer import Answer as SfuAnswer
-from sfu.offer import Offer
+from sfu.offer import Offer, Permissions
 from sfu.wish import ALL_LAYERS
 from sfu.wish import Wish as SfuWish
 from signaling.messages import ProtocolError
-from signaling.negotiator import Answer
+from signaling.negotiator import Answer, MediaPermissions
 from signaling.rooms import Rooms
 from signaling.subscription import Subscription
 from signaling.track import KIND_OF_SOURCE, Encoding, Source
@@ -33,6 +33,9 @@ class MediaServer(Protocol):
 
     def offer(self, room_id: str, participant_id: str, offer: Offer, *, local: bool = False) -> SfuAnswer:
         """Raises MediaError."""
+
+    def permit(self, room_id: str, participant_id: str, permissions: Permissions) -> None:
+        """Nothing happens for one without a connection."""
 
     def pause(self, room_id: str, participant_id: str, track_id: str, paused: bool) -> None:
         """Raises MediaError."""
@@ -68,13 +71,19 @@ class SfuNegotiator:
         subscribe: Mapping[str, str],
         *,
         local: bool,
+        permissions: MediaPermissions,
     ) -> Answer:
         """Answer an offer. Raises ProtocolError."""
         try:
-            answer = self._server.offer(room_id, participant_id, Offer(sdp, publish, subscribe), local=local)
+            wanted = Offer(sdp, publish, subscribe, _permissions(permissions))
+            answer = self._server.offer(room_id, participant_id, wanted, local=local)
         except MediaError as error:
             raise ProtocolError(error.code, str(error)) from error
         return Answer(answer.sdp, answer.publish, answer.subscribe)
+
+    def permit(self, room_id: str, participant_id: str, permissions: MediaPermissions) -> None:
+        """Change what a participant may do from now on."""
+        self._server.permit(room_id, participant_id, _permissions(permissions))
 
     def pause(self, room_id: str, participant_id: str, track_id: str, paused: bool) -> None:
         """Stop or resume a track that the participant receives. Raises ProtocolError."""
@@ -100,6 +109,10 @@ class SfuNegotiator:
     def close_room(self, room_id: str) -> None:
         """Free all that a room holds."""
         self._server.close_room(room_id)
+
+
+def _permissions(of: MediaPermissions) -> Permissions:
+    return Permissions(of.publish, of.subscribe, of.muted, of.video_codecs)
 
 
 def may_send_data(rooms: Rooms, room_id: str, participant_id: str) -> bool:

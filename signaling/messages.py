@@ -7,8 +7,9 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import ClassVar, Literal, cast
+from typing import ClassVar, Literal, cast, get_args
 
+from signaling.grants import ASSIGNABLE_ROLES, AssignableRole
 from signaling.names import clean_display_name
 from signaling.settings import RoomSettings
 from signaling.track import KIND_OF_SOURCE, Source
@@ -16,6 +17,7 @@ from signaling.wish import Wish
 
 RequestId = str | int | float
 Action = Literal["offer", "answer", "ice"]
+ModerationAction = Literal["admit", "deny", "remove", "mute", "role", "lock", "lobby", "end"]
 Json = dict[str, object]
 
 SFU = "sfu"
@@ -122,7 +124,24 @@ class Ping:
     id: RequestId | None = None
 
 
-ClientMessage = SetProfile | SendChat | Negotiate | DeclareTracks | SetSubscription | Ping
+@dataclass(frozen=True, slots=True)
+class Moderate:
+    """What only moderators may ask."""
+
+    type: ClassVar[str] = "moderate"
+    action: ModerationAction
+    client_id: str = ""
+    """Whom it is about; empty where it is about the room."""
+    source: Source | None = None
+    """`mute`: the track to mute; None for all."""
+    role: AssignableRole | None = None
+    """`role`: what to make of them."""
+    enabled: bool = True
+    """`lock` and `lobby`: on or off."""
+    id: RequestId | None = None
+
+
+ClientMessage = SetProfile | SendChat | Negotiate | DeclareTracks | SetSubscription | Moderate | Ping
 
 
 def parse(frame: bytes | str, settings: RoomSettings) -> ClientMessage:
@@ -347,6 +366,31 @@ def _whole(body: Json, name: str, lowest: int, highest: int) -> int | None:
     return value
 
 
+def _parse_moderate(body: Json, request_id: RequestId | None, _settings: RoomSettings) -> ClientMessage:
+    actions: tuple[ModerationAction, ...] = get_args(ModerationAction)
+    action = next((known for known in actions if known == body.get("action")), None)
+    if action is None:
+        raise ProtocolError(
+            "invalid_field", f"action must be one of {', '.join(actions)}, not {_shown(body.get('action'))}"
+        )
+    client_id = ""
+    if action not in ("lock", "lobby", "end"):
+        client_id = _text(body, "clientId", MAX_CLIENT_ID_CHARACTERS)
+    source = _source(body, "moderate") if action == "mute" and body.get("source") is not None else None
+    role: AssignableRole | None = None
+    if action == "role":
+        role = next((known for known in ASSIGNABLE_ROLES if known == body.get("role")), None)
+        if role is None:
+            known = ", ".join(ASSIGNABLE_ROLES)
+            raise ProtocolError(
+                "invalid_field", f"role must be one of {known}, not {_shown(body.get('role'))}"
+            )
+    enabled = body.get("enabled", True)
+    if not isinstance(enabled, bool):
+        raise ProtocolError("invalid_field", f"enabled must be true or false, not {_shown(enabled)}")
+    return Moderate(action, client_id, source, role, enabled, request_id)
+
+
 def _parse_ping(_body: Json, request_id: RequestId | None, _settings: RoomSettings) -> ClientMessage:
     return Ping(request_id)
 
@@ -381,6 +425,7 @@ _PARSERS: Mapping[str, Callable[[Json, RequestId | None, RoomSettings], ClientMe
         Negotiate.type: _parse_webrtc,
         DeclareTracks.type: _parse_tracks,
         SetSubscription.type: _parse_subscription,
+        Moderate.type: _parse_moderate,
         Ping.type: _parse_ping,
     }
 )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from signaling.closing import Closing, Refused
 from signaling.counters import Counters
@@ -19,21 +18,16 @@ from signaling.negotiator import Negotiator
 from signaling.observer import NoObserver, Observer
 from signaling.outbox import Outbox
 from signaling.participant import Participant
+from signaling.policy import RoomPolicy
 from signaling.resume import ResumeRefused, ResumeTokens, new_token
 from signaling.room import Room
+from signaling.room_event import RoomEvent, ignore
 from signaling.settings import RoomMode, RoomSettings
+from signaling.visit import Account, StoredRoom, Visit
 
 
 class TooManyRooms(Exception):  # noqa: N818
     """The server holds as many rooms as it may."""
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Who a participant is when it is not a guest."""
-
-    user_id: int
-    name: str
 
 
 class Rooms:
@@ -65,6 +59,8 @@ class Rooms:
         """In the order in which their time ends."""
         self._aged_at = float("-inf")
         self._closing: Closing | None = None
+        self.record: Callable[[RoomEvent], None] = ignore
+        """Told of what happens in rooms that are opened from now on."""
         self.draining: Draining | None = None
         """Set while the server is about to end."""
 
@@ -88,7 +84,7 @@ class Rooms:
         """Return the room, or None where there is none of that id."""
         return self._rooms.get(room_id)
 
-    def create(self, now: float, room_mode: RoomMode | None = None) -> Room:
+    def create(self, now: float, room_mode: RoomMode | None = None, stored: StoredRoom | None = None) -> Room:
         """Open an empty room under a new id. Raises TooManyRooms, ServerDraining."""
         if self.draining is not None:
             raise ServerDraining(self.draining)
@@ -96,7 +92,7 @@ class Rooms:
             room_id = "".join(self._choose(ROOM_ID_ALPHABET) for _ in range(ROOM_ID_CHARACTERS))
             if room_id not in self._rooms:
                 break
-        room = self._open(room_id, room_mode or self.settings.mode)
+        room = self._open(room_id, room_mode or self.settings.mode, stored)
         self._expires[room_id] = now + self.settings.created_grace
         return room
 
@@ -107,34 +103,50 @@ class Rooms:
         now: float,
         *,
         account: Account | None = None,
+        visit: Visit | None = None,
+        wall: float = 0.0,
         display_name: str = "",
         local: bool = False,
         device: str | None = None,
     ) -> tuple[Room, Participant]:
         """Let somebody into a room; an account opens the room where there is none. Raises Refused.
 
-        An empty `display_name` becomes the account's name, or that of a guest. A detached participant of the
+        `visit` is who it is; without it, `account`. `wall` is seconds since 1970. An empty `display_name`
+        becomes the account's name, or that of a guest. A detached participant of the
         same account and `device` leaves: it was the same person.
         """
         self._check_open()
         if not is_room_id(room_id):
             raise Refused("bad_request", "The room id must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -.")
-        if account is None and not self.settings.guests:
+        visit = visit or Visit.of_account(account)
+        account = visit.account
+        if account is None and not visit.invited and not self.settings.guests:
             raise Refused(
                 "guests_not_allowed", "Guests may not join rooms on this server. Sign in and join again."
             )
         participant_id = self._new_participant_id(room_id)
-        name = self._name(display_name, account, participant_id)
+        name = self._name(display_name.strip() or visit.display_name, account, participant_id)
         room = self._rooms.get(room_id)
         if room is None:
-            room = self._open_for(account, room_id)
+            room = self._open_for(visit, room_id)
+            self._expires[room_id] = now + self.settings.empty_grace
         user_id = account.user_id if account else None
-        participant = Participant(participant_id, name, outbox, user_id, local, device)
+        participant = Participant(
+            participant_id,
+            name,
+            outbox,
+            user_id,
+            local,
+            device,
+            role=visit.role,
+            grants=visit.grants,
+            keys=_keys(visit, device),
+        )
         self._lay_ghosts(room, participant, now)
         if self.settings.resume_seconds:
             self._tokens.issue(room_id, participant)
         try:
-            room.join(participant)
+            room.join(participant, wall, invited=visit.invited)
         except Refused:
             self._tokens.spend(participant, "unknown")
             raise
@@ -196,7 +208,7 @@ class Rooms:
             participant.outbox.detach()
             self.counters.frames_dropped += participant.outbox.dropped
             self.counters.leaves += 1
-            if not room:
+            if room.is_deserted:
                 self._expires[room.id] = now + self.settings.empty_grace
 
     def remove(self, room: Room, participant_id: str, closing: Closing, now: float) -> bool:
@@ -240,6 +252,17 @@ class Rooms:
         for participant, (room, _) in tuple(self._detached.items()):
             self.leave(room, participant, now)
 
+    def forget(self, room_id: str, closing: Closing, now: float) -> None:
+        """End a room at once, and everybody's connection to it. Nothing happens where it is not open."""
+        room = self._rooms.get(room_id)
+        if room is None:
+            return
+        room.close(closing)
+        for participant in (*room.participants, *room.lobby.waiting):
+            self.leave(room, participant, now)
+        self._expires.pop(room_id, None)
+        del self._rooms[room_id]
+
     def _check_open(self) -> None:
         if self._closing is not None:
             raise Refused(self._closing.code, self._closing.message)
@@ -260,20 +283,28 @@ class Rooms:
             for participant in room.participants:
                 participant.outbox.age()
 
-    def _open(self, room_id: str, room_mode: RoomMode) -> Room:
+    def _open(self, room_id: str, room_mode: RoomMode, stored: StoredRoom | None = None) -> Room:
         if len(self._rooms) >= self.settings.max_rooms:
             raise TooManyRooms(
                 f"The server has {len(self._rooms)} rooms, as many as it may. Try again later."
             )
         room = Room(
-            room_id, room_mode, self.settings, media=self._media, counters=self.counters, new_id=self._new_id
+            room_id,
+            room_mode,
+            self.settings,
+            media=self._media,
+            counters=self.counters,
+            new_id=self._new_id,
+            policy=stored.policy if stored is not None else RoomPolicy(),
+            history=stored.history if stored is not None else (),
+            record=self.record,
         )
         self._rooms[room_id] = room
         self.counters.rooms_opened += 1
         return room
 
-    def _open_for(self, account: Account | None, room_id: str) -> Room:
-        if account is None:
+    def _open_for(self, visit: Visit, room_id: str) -> Room:
+        if visit.account is None and visit.room is None:
             raise Refused(
                 "room_not_found",
                 "There is no such room. Check the link, or sign in to open a room under this name.",
@@ -281,7 +312,8 @@ class Rooms:
         if self.draining is not None:
             raise self.draining.refusal()
         try:
-            return self._open(room_id, self.settings.mode)
+            mode = visit.room.mode if visit.room is not None else self.settings.mode
+            return self._open(room_id, mode, visit.room)
         except TooManyRooms as error:
             raise Refused("room_full", str(error)) from error
 
@@ -306,3 +338,12 @@ class Rooms:
             return clean_display_name(account.name[:limit], limit)
         except ValueError:
             return guest
+
+
+def _keys(visit: Visit, device: str | None) -> frozenset[str]:
+    keys = {f"device:{device}"} if device is not None else set()
+    if visit.account is not None:
+        keys.add(f"user:{visit.account.user_id}")
+    if visit.token_id is not None:
+        keys.add(f"token:{visit.token_id}")
+    return frozenset(keys)

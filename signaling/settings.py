@@ -16,6 +16,9 @@ Mode = Literal["p2p", "sfu"]
 # Two names of 64 characters of 4 bytes, and four tracks with three encodings each.
 WELCOME_BYTES_PER_PARTICIPANT = 2_048
 
+# Of a chat message in the history besides its text: its ids, time and the name of its sender.
+MESSAGE_BYTES = 512
+
 ROOM_MODES: tuple[RoomMode, ...] = get_args(RoomMode)
 
 
@@ -33,6 +36,14 @@ class RoomSettings:
     """On this server, empty ones included."""
     guests: bool = True
     """Whether people without an account may join rooms that exist."""
+    chat_history: int = 200
+    """Chat messages that those who come late are given."""
+    chat_history_seconds: float = 86_400.0
+    """Their greatest age."""
+    chat_history_characters: int = 50_000
+    """All of them together: a `welcome` has to fit in the outbox."""
+    max_waiting: int = 100
+    """People in the lobby of one room."""
     ice_servers: tuple[Mapping[str, object], ...] = ()
     """Handed to clients as they are: RTCIceServer dictionaries (W3C WebRTC 1.0, section 4.2.4)."""
     turn: TurnServer | None = None
@@ -84,7 +95,10 @@ class RoomSettings:
     @property
     def outbox_bytes(self) -> int:
         """Bytes that may wait for one client, so that a full room never makes its newcomer too slow."""
-        return self.send_queue_bytes + WELCOME_BYTES_PER_PARTICIPANT * self.max_participants
+        people = self.max_participants + self.max_waiting
+        # A character has up to four bytes in UTF-8, and two where JSON escapes it.
+        history = 4 * self.chat_history_characters + MESSAGE_BYTES * self.chat_history
+        return self.send_queue_bytes + WELCOME_BYTES_PER_PARTICIPANT * people + history
 
     @property
     def history_seconds(self) -> float:
@@ -117,6 +131,14 @@ class RoomSettings:
         ):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it must be greater than 0")
-        for name in ("resume_seconds", "created_grace", "empty_grace"):
+        for name in (
+            "chat_history",
+            "chat_history_seconds",
+            "chat_history_characters",
+            "max_waiting",
+            "resume_seconds",
+            "created_grace",
+            "empty_grace",
+        ):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it must not be negative")

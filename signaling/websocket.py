@@ -16,7 +16,8 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from signaling import announcements
 from signaling.closing import GOODBYES, REPLACED, SERVER_STOPPING, TOO_SLOW, Closing, Refused
 from signaling.entry import Entry
-from signaling.messages import ProtocolError, RequestId, parse
+from signaling.messages import Moderate, ProtocolError, RequestId, parse
+from signaling.moderation import moderate
 from signaling.observer import Arrival
 from signaling.outbox import Outbox
 from signaling.participant import Participant
@@ -60,7 +61,7 @@ class Connection:
         self._bound_send_buffer()
         await self.ws.prepare(self._request)
         try:
-            room, participant, opening = self._enter(entry)
+            room, participant, opening = await self._enter(entry)
         except Refused as refusal:
             self._rooms.counters.refused[refusal.closing.code] += 1
             await self._say_goodbye(refusal.closing)
@@ -84,7 +85,7 @@ class Connection:
                 await self.ws.close(drain=False)
                 self._cut()
 
-    def _enter(self, entry: Entry) -> tuple[Room, Participant, bytes | None]:
+    async def _enter(self, entry: Entry) -> tuple[Room, Participant, bytes | None]:
         """Return also what is to be sent before the outbox. Raises Refused."""
         now, settings = self._loop.time(), self._settings
         if entry.resume_token:
@@ -95,15 +96,22 @@ class Connection:
             return room, participant, announcements.encode(opening)
         outbox = Outbox(settings.send_queue_messages, settings.outbox_bytes)
         outbox.attach(self._frames.set, self._on_close)
-        room, participant = self._rooms.join(
-            entry.room_id,
-            outbox,
-            now,
-            account=entry.admission(),
-            display_name=entry.display_name,
-            local=self._is_local(),
-            device=entry.device,
-        )
+        device, visit = entry.device, await entry.admission()
+        try:
+            room, participant = self._rooms.join(
+                entry.room_id,
+                outbox,
+                self._loop.time(),
+                visit=visit,
+                wall=time.time(),
+                display_name=entry.display_name,
+                local=self._is_local(),
+                device=device,
+            )
+        except Refused:
+            if entry.turned_away is not None:
+                await entry.turned_away(visit)
+            raise
         self._rooms.observer.arrived(Arrival(room, participant, self._requested, self._loop.time()))
         return room, participant, None
 
@@ -168,7 +176,10 @@ class Connection:
             self._refuse(participant, None, message.type, message.id, admitted)
             return
         try:
-            room.receive(participant, message, time.time())
+            if isinstance(message, Moderate) and participant.id not in room.lobby:
+                moderate(room, participant, message, time.time())
+            else:
+                room.receive(participant, message, time.time())
             counters.received[message.type] += 1
         except ProtocolError as error:
             self._refuse(participant, error, message.type, message.id, admitted)

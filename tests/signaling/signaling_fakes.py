@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 
 from sfu.events import Event
 from sfu.offer import Answer as SfuAnswer
-from sfu.offer import Offer
+from sfu.offer import Offer, Permissions
 from signaling.counters import Counters
-from signaling.negotiator import Answer, Negotiator
+from signaling.negotiator import Answer, MediaPermissions, Negotiator
 from signaling.outbox import Outbox
 from signaling.participant import Participant
 from signaling.room import Room
@@ -31,6 +31,7 @@ class ScriptedNegotiator:
     def __init__(self) -> None:
         self.calls: list[tuple[object, ...]] = []
         self.answer = Answer("v=0 answer", {}, {})
+        self.permissions: dict[str, MediaPermissions] = {}
         self.error: Exception | None = None
 
     def _note(self, *call: object) -> None:
@@ -47,9 +48,15 @@ class ScriptedNegotiator:
         subscribe: Mapping[str, str],
         *,
         local: bool,
+        permissions: MediaPermissions,
     ) -> Answer:
+        self.permissions[participant_id] = permissions
         self._note("offer", room_id, participant_id, sdp, dict(publish), dict(subscribe), local)
         return self.answer
+
+    def permit(self, room_id: str, participant_id: str, permissions: MediaPermissions) -> None:
+        self.permissions[participant_id] = permissions
+        self.calls.append(("permit", room_id, participant_id, permissions))
 
     def pause(self, room_id: str, participant_id: str, track_id: str, paused: bool) -> None:
         self._note("pause", room_id, participant_id, track_id, paused)
@@ -82,6 +89,9 @@ class ScriptedMediaServer:
 
     def permit_data(self, may_send: Callable[[str, str], bool]) -> None:
         self.may_send_data = may_send
+
+    def permit(self, room_id: str, participant_id: str, permissions: Permissions) -> None:
+        self.calls.append(("permit", room_id, participant_id, permissions))
 
     def offer(self, room_id: str, participant_id: str, offer: Offer, *, local: bool = False) -> SfuAnswer:
         self.calls.append(("offer", room_id, participant_id, offer, local))

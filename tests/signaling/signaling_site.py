@@ -93,7 +93,7 @@ async def running(
     """`cancels`: whether a request's task is cancelled when its client goes, as aiohttp can be told to do."""
     app = web.Application(middlewares=[error_middleware])
     app[auth.http.TOKENS] = TOKENS
-    rooms = setup(app, settings or RoomSettings(), TOKENS, media)
+    rooms = setup(app, settings or RoomSettings(), media)
     async with TestClient(TestServer(app)) as client:
         client.server.runner.server.handler_cancellation = cancels
         yield Site(client, rooms, media)

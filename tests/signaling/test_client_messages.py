@@ -117,7 +117,11 @@ def test_the_deepest_that_is_allowed():
 @pytest.mark.parametrize(
     ("body", "code", "sentence"),
     [
-        ({}, "unknown_type", "type must be one of profile, chat, webrtc, tracks, subscription, ping"),
+        (
+            {},
+            "unknown_type",
+            "one of profile, chat, webrtc, tracks, subscription, moderate, ping",
+        ),
         ({"type": None}, "unknown_type", "not nothing"),
         ({"type": 5}, "unknown_type", "not 5"),
         ({"type": ["ping"]}, "unknown_type", "not a list"),

@@ -102,7 +102,7 @@ def test_who_missed_too_much_is_told_the_state(after):
     assert resumed["missed"] is None
     assert (resumed["mode"], resumed["participants"]) == (
         "sfu",
-        [{"id": p.id, "displayName": p.display_name} for p in world.room.participants],
+        [{"id": p.id, "displayName": p.display_name, "role": "speaker"} for p in world.room.participants],
     )
     assert resumed["tracks"] == [t.to_json() for t in world.room.tracks] != []
     assert resumed["media"] == {"type": "media", "state": "closed", "reason": "consent-expired"}

@@ -8,6 +8,7 @@ import pytest
 from signaling_fakes import ScriptedNegotiator, connected, enter, hush, make_room, told
 
 from signaling.closing import SERVER_STOPPING, TOO_SLOW, Refused
+from signaling.grants import GRANTS_OF_ROLE
 from signaling.messages import (
     DeclareTracks,
     Ping,
@@ -52,7 +53,10 @@ def test_a_newcomer_is_welcomed_and_announced():
     room.receive(a, DeclareTracks({"camera": True}), NOW)
     hush(a)
     b = enter(room, "b")
-    people = [{"id": "a", "displayName": "A"}, {"id": "b", "displayName": "B"}]
+    people = [
+        {"id": "a", "displayName": "A", "role": "speaker"},
+        {"id": "b", "displayName": "B", "role": "speaker"},
+    ]
     assert told(b) == [
         {
             "type": "welcome",
@@ -62,6 +66,10 @@ def test_a_newcomer_is_welcomed_and_announced():
             "mode": "p2p",
             "participants": people,
             "tracks": [track("a", "camera", "video", muted=True)],
+            "chat": [],
+            "room": {"name": "", "locked": False, "lobby": False, "guests": "allow"},
+            "role": "speaker",
+            "grants": GRANTS_OF_ROLE["speaker"].to_json(),
             "iceServers": [{"urls": "stun:s"}],
             "limits": {
                 "participants": 7,
@@ -73,7 +81,9 @@ def test_a_newcomer_is_welcomed_and_announced():
         },
         {"type": "participants", "participants": people},
     ]
-    assert told(a) == [{"type": "presence", "action": "join", "clientId": "b", "displayName": "B"}]
+    assert told(a) == [
+        {"type": "presence", "action": "join", "clientId": "b", "displayName": "B", "role": "speaker"}
+    ]
 
 
 def test_a_full_room_refuses_and_stays_as_it_is():
@@ -101,7 +111,7 @@ def test_leaving_takes_the_tracks_along():
             "action": "removed",
             "tracks": [track("a", "microphone", "audio"), track("a", "camera", "video")],
         },
-        {"type": "presence", "action": "leave", "clientId": "a", "displayName": "A"},
+        {"type": "presence", "action": "leave", "clientId": "a", "displayName": "A", "role": "speaker"},
     ]
     assert (len(room), room.tracks) == (1, ())
     assert media.calls == [("leave", "r", "a")]
@@ -306,7 +316,7 @@ def test_a_room_that_grows_changes_its_mode_once_and_keeps_it_until_it_is_empty(
     hush(a, b)
     c = enter(room, "c")
     expected = [
-        {"type": "presence", "action": "join", "clientId": "c", "displayName": "C"},
+        {"type": "presence", "action": "join", "clientId": "c", "displayName": "C", "role": "speaker"},
         {"type": "mode", "mode": "sfu"},
     ]
     assert told(a) == told(b) == expected

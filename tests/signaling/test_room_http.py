@@ -23,7 +23,7 @@ JSON = {"Content-Type": "application/json"}
 async def serve(settings: RoomSettings):
     app = web.Application(middlewares=[error_middleware])
     app[auth.http.TOKENS] = TOKENS
-    rooms = setup(app, settings, TOKENS, None)
+    rooms = setup(app, settings, None)
     return TestClient(TestServer(app)), rooms
 
 

@@ -50,11 +50,16 @@ async def site():
 
 async def test_two_meet_talk_and_part(site):
     a, welcome = await site.join(params={"displayName": "Ada L."})
-    assert welcome["participants"] == [{"id": welcome["clientId"], "displayName": "Ada L."}]
+    assert welcome["participants"] == [
+        {"id": welcome["clientId"], "displayName": "Ada L.", "role": "speaker"}
+    ]
     b = await site.client.ws_connect("/ws/room?displayName=Bob")
     second = await receive(b)
     ada, bob = welcome["clientId"], second["clientId"]
-    people = [{"id": ada, "displayName": "Ada L."}, {"id": bob, "displayName": "Bob"}]
+    people = [
+        {"id": ada, "displayName": "Ada L.", "role": "speaker"},
+        {"id": bob, "displayName": "Bob", "role": "guest"},
+    ]
     assert await receive(b) == {"type": "participants", "participants": people}
     assert second["participants"] == people
     assert await receive(a) == {
@@ -62,6 +67,7 @@ async def test_two_meet_talk_and_part(site):
         "action": "join",
         "clientId": bob,
         "displayName": "Bob",
+        "role": "guest",
     }
     await b.send_json({"type": "profile", "displayName": "Bobby"})
     await b.send_json({"type": "chat", "text": "hellö"})
@@ -85,6 +91,7 @@ async def test_two_meet_talk_and_part(site):
         "action": "leave",
         "clientId": bob,
         "displayName": "Bobby",
+        "role": "guest",
     }
     assert site.rooms.counters.closed == {"client": 1}
 
