@@ -23,6 +23,7 @@ COPY chatter chatter
 COPY migrations migrations
 COPY observability observability
 COPY sfu sfu
+COPY rooms rooms
 COPY signaling signaling
 COPY web web
 # Here the compiled plane is no option: an image without it is not made.

@@ -48,6 +48,12 @@ from observability.exchange import setup_answers
 from observability.logs import logging_middleware
 from observability.metrics import HttpMetrics
 from observability.tracing import Tracing
+from rooms import http as rooms_http
+from rooms.api_keys import ApiKeys
+from rooms.door import StoredDoor
+from rooms.expiry import Expiry
+from rooms.join_tokens import JoinTokens
+from rooms.recorder import Recorder
 from signaling import http as signaling_http
 from signaling.rooms import Rooms
 from signaling.settings import RoomSettings
@@ -124,13 +130,14 @@ def create_app(settings: Settings) -> web.Application:
         registry.register(tracing.collector)
 
     app.cleanup_ctx.append(tracing_lifetime(tracing))
-    tokens = setup_accounts(app, settings)
+    setup_accounts(app, settings)
     media = app[MEDIA] = AppMedia(settings.media.config)
     app.cleanup_ctx.append(media.run)
     joins = app[JOINS] = Joins(registry, tracing)
     media.on_answered(joins.answered)
     media.on_event(joins.media_event)
     rooms = signaling_http.setup(app, room_settings(settings), media, joins)
+    setup_rooms(app, settings, rooms)
     registry.register(CallMetrics(rooms, media))
     setup_monitoring(app, settings, rooms, metrics)
     app[DRAIN] = Drain(rooms, settings.server.drain_timeout.total_seconds(), settings.server.drain_url)
@@ -180,6 +187,18 @@ def setup_accounts(app: web.Application, settings: Settings) -> AccessTokens:
     app[EXPIRED] = expired
     app.cleanup_ctx.append(forget_expired)
     return tokens
+
+
+def setup_rooms(app: web.Application, settings: Settings, rooms: Rooms) -> None:
+    """Add what keeps rooms. Raise SettingsError, StartError."""
+    database = app[DATABASE]
+    tokens = JoinTokens(signing_secret(settings), previous_secrets(settings))
+    app[signaling_http.DOOR] = StoredDoor(database, rooms, tokens)
+    recorder = Recorder(database, rooms.settings.chat_history)
+    rooms.record = recorder.record
+    app.cleanup_ctx.append(recorder.run)
+    app[EXPIRED].append(Expiry(database, rooms, settings.rooms.keep_unused).forget)
+    rooms_http.setup(app, database, rooms, tokens, ApiKeys(database))
 
 
 def signing_secret(settings: Settings) -> str:
@@ -250,6 +269,8 @@ def room_settings(settings: Settings) -> RoomSettings:
         p2p_limit=rooms.p2p_limit,
         max_participants=rooms.max_participants,
         guests=rooms.guests,
+        chat_history=rooms.chat_history,
+        chat_history_seconds=rooms.chat_history_age.total_seconds(),
         resume_seconds=rooms.resume_grace.total_seconds(),
         ice_servers=tuple(server.for_clients() for server in rooms.ice_servers),
         turn=settings.turn.server,

@@ -265,6 +265,9 @@ class RoomsSettings(Section):
     p2p_limit: int = Field(2, ge=1, le=8, description="1 to 8 participants")
     max_participants: int = Field(100, ge=2, le=10_000, description="2 to 10000")
     guests: bool = Field(True, description="true or false")
+    chat_history: int = Field(200, ge=0, le=1_000, description="0 to 1000 messages")
+    chat_history_age: Duration = Field(timedelta(hours=24), description=DURATION)
+    keep_unused: Duration = Field(timedelta(days=365), description=DURATION)
     resume_grace: Duration = Field(timedelta(seconds=30), description=DURATION)
     ice_servers: tuple[IceServer, ...] = Field(
         (), description='a list such as [{"urls": ["stun:stun.example.com:3478"]}]'

@@ -9,6 +9,7 @@ from alembic import context
 from sqlalchemy import Connection, make_url, pool
 from sqlalchemy.ext.asyncio import create_async_engine
 
+import rooms.models  # noqa: F401 - the tables of rooms
 from auth.models import Base
 
 

@@ -13,16 +13,19 @@ from yarl import URL
 from api.errors import ORIGIN_NOT_ALLOWED, UPGRADE_REQUIRED, ErrorKind
 from api.models import Answer, Body
 from api.routes import Routes
+from auth.database import DatabaseUnavailableError
+from auth.errors import DATABASE_UNAVAILABLE
 from auth.http import ACCOUNT, identify_token
 from auth.tokens import Identity, TokenError
-from signaling.closing import Refused
+from signaling.closing import ROOM_CLOSED, Refused
 from signaling.draining import ServerDraining
 from signaling.entry import Entry
 from signaling.media import MediaServer, SfuNegotiator, deliver, may_send_data
 from signaling.observer import Observer
+from signaling.policy import GuestPolicy, RoomPolicy, VideoCodec
 from signaling.rooms import Rooms, TooManyRooms
 from signaling.settings import ROOM_MODES, RoomMode, RoomSettings
-from signaling.visit import Account, Door, Identify, Visit
+from signaling.visit import Account, Door, Identify, StoredRoom, Visit
 from signaling.websocket import Connection, Connections
 
 ROOMS = web.AppKey("rooms", Rooms)
@@ -43,6 +46,26 @@ class NewRoom(Body):
     mode: RoomMode | None = Field(
         None, description=f"one of {', '.join(ROOM_MODES)}; without it the server's own default is taken"
     )
+    name: str = Field("", max_length=128, pattern=r"^[^\x00-\x1f]*$", description="at most 128 characters")
+    max_participants: int | None = Field(None, ge=1, le=10_000, description="1 to 10000 people")
+    video_codecs: list[VideoCodec] = Field(
+        [], max_length=4, description="a list of VP8, H264, VP9 and AV1; empty for all"
+    )
+    guests: GuestPolicy = Field("allow", description="allow, lobby or deny")
+    lobby: bool = Field(False, description="true or false")
+    locked: bool = Field(False, description="true or false")
+
+    @property
+    def policy(self) -> RoomPolicy:
+        """How the room is set."""
+        return RoomPolicy(
+            self.name,
+            self.max_participants,
+            tuple(self.video_codecs),
+            self.guests,
+            self.lobby,
+            self.locked,
+        )
 
 
 AS_THE_SERVER_HAS_IT = NewRoom()
@@ -104,16 +127,28 @@ def setup(
 
 
 @routes.post(
-    "/rooms", authentication=ACCOUNT, errors=[TOO_MANY_ROOMS, SERVER_DRAINING], max_body=MAX_BODY_BYTES
+    "/rooms",
+    authentication=ACCOUNT,
+    errors=[TOO_MANY_ROOMS, SERVER_DRAINING, DATABASE_UNAVAILABLE],
+    max_body=MAX_BODY_BYTES,
 )
-async def create_room(request: web.Request, *, body: NewRoom = AS_THE_SERVER_HAS_IT) -> RoomAnswer:
-    """Make a room."""
+async def create_room(
+    request: web.Request, *, identity: Identity, body: NewRoom = AS_THE_SERVER_HAS_IT
+) -> RoomAnswer:
+    """Make a room, which belongs to the account."""
+    rooms, now = request.app[ROOMS], asyncio.get_running_loop().time()
     try:
-        room = request.app[ROOMS].create(asyncio.get_running_loop().time(), body.mode)
+        stored = StoredRoom(body.mode or rooms.settings.mode, body.policy)
+        room = rooms.create(now, stored.mode, stored)
     except TooManyRooms as error:
         raise TOO_MANY_ROOMS(str(error)) from error
     except ServerDraining as error:
         raise SERVER_DRAINING(str(error), RETRY_SOON) from error
+    try:
+        await request.app[DOOR].keep(room.id, identity.user_id, stored)
+    except DatabaseUnavailableError:
+        rooms.forget(room.id, ROOM_CLOSED, now)
+        raise
     return RoomAnswer(room_id=room.id, ws_url=_ws_url(request, room.id))
 
 
@@ -156,6 +191,9 @@ class TokenDoor:
     async def admit(self, _room_id: str, token: str, identify: Identify) -> Visit:
         """Return who comes with `token`. Raises Refused."""
         return Visit.of_account(await identify(token) if token else None)
+
+    async def keep(self, _room_id: str, _owner_id: int, _room: StoredRoom) -> None:
+        """Nothing is kept."""
 
     async def turned_away(self, _visit: Visit) -> None:
         """An access token is not used up."""

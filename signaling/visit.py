@@ -67,5 +67,8 @@ class Door(Protocol):
         Raises Refused.
         """
 
+    async def keep(self, room_id: str, owner_id: int, room: StoredRoom) -> None:
+        """Keep a new room. Raises DatabaseUnavailableError."""
+
     async def turned_away(self, visit: Visit) -> None:
         """The visitor was refused after all: a use of a token is given back."""

@@ -11,7 +11,19 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 PACKAGES = frozenset(
-    {"api", "auth", "benchmarks", "bots", "chatter", "migrations", "observability", "sfu", "signaling", "web"}
+    {
+        "api",
+        "auth",
+        "benchmarks",
+        "bots",
+        "chatter",
+        "migrations",
+        "observability",
+        "rooms",
+        "sfu",
+        "signaling",
+        "web",
+    }
 )
 
 # The sibling packages that each may import.
@@ -23,7 +35,8 @@ ALLOWED = {
     "sfu": set(),
     "web": set(),
     "signaling": {"api", "auth", "sfu"},
-    "migrations": {"auth"},
+    "rooms": {"api", "auth", "signaling"},
+    "migrations": {"auth", "rooms"},
     "chatter": PACKAGES - {"benchmarks"},
     "benchmarks": PACKAGES,
 }
