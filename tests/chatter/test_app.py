@@ -65,7 +65,7 @@ async def test_two_apps_live_side_by_side(make_settings, tmp_path):
         ("GET", "/no/such/thing", 404, "not_found", None),
         ("POST", "/no/such/thing", 404, "not_found", None),
         ("DELETE", "/auth/login", 405, "method_not_allowed", "POST"),
-        ("GET", "/rooms", 405, "method_not_allowed", "POST"),
+        ("PUT", "/rooms", 405, "method_not_allowed", "GET, HEAD, POST"),
     ],
 )
 async def test_refusals_are_json(client, method, path, status, code, allow):
