@@ -52,7 +52,7 @@ class Site:
 async def running(**settings):
     app = web.Application(middlewares=[error_middleware])
     app[auth.http.TOKENS] = TOKENS
-    rooms = setup(app, RoomSettings(sweep_interval=0.01, **settings), TOKENS, None)
+    rooms = setup(app, RoomSettings(sweep_interval=0.01, **settings), None)
     async with TestServer(app) as http:
         yield Site(http, rooms)
 

@@ -26,6 +26,9 @@ test("what follows a close", async (t) => {
     [{ closeCode: 1001 }, "retry"],
     [{ closeCode: 4408 }, "retry"],
     [{ closeCode: 4410 }, "retry"],
+    [{ closeCode: 4410, code: "server_stopping" }, "retry"],
+    [{ closeCode: 4410, code: "room_closed" }, "stop"],
+    [{ closeCode: 4423 }, "stop"],
     [{ closeCode: 4411 }, "stop"],
     [{ closeCode: 4412 }, "rejoin"],
     [{ closeCode: 4400 }, "stop"],
@@ -191,4 +194,15 @@ test("what an abandoned connection says is not heard", async () => {
   await clock.advance(10_500);
   late({ data: JSON.stringify(WELCOME) });
   assert.deepEqual(messages, []);
+});
+
+test("who waits in the lobby is connected, comes back by the token, and is welcomed later", async () => {
+  const { signaling, sockets, states, messages } = start();
+  signaling.open();
+  await settle();
+  const lobby = { type: "lobby", clientId: "me", roomId: "r", room: { name: "" }, seq: 1 };
+  sockets[0].say({ ...lobby, resume: { token: "t1", seconds: 30 } });
+  assert.deepEqual([states.at(-1), messages], ["open", ["lobby"]]);
+  sockets[0].say({ ...WELCOME, seq: 2 });
+  assert.deepEqual(messages, ["lobby", "welcome"]);
 });

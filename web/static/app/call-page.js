@@ -94,6 +94,7 @@ function publish() {
   meter.setTrack(microphone);
   call.setMuted("microphone", !media.isOn("microphone"));
   call.setTrack("microphone", microphone);
+  call.setMuted("camera", !media.isOn("camera"));
   call.setTrack("camera", media.isOn("camera") ? media.track("camera") : null);
 }
 
@@ -117,6 +118,13 @@ call.on("room", ({ message }) => {
   if (message.type !== "welcome") return;
   preview.close();
   visited(roomId);
+});
+
+call.on("lobby", () => preview.setWaiting());
+
+call.on("muted", ({ sources }) => {
+  for (const source of sources)
+    if (source === "microphone" || source === "camera") void media.set(source, false);
 });
 
 call.on("refused", ({ code }) => {

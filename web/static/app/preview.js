@@ -81,6 +81,13 @@ export class Preview {
     button.replaceChildren(element("span", {}, joining ? "Joining…" : "Join now"));
   }
 
+  /** A moderator has to let one in. */
+  setWaiting() {
+    const button = /** @type {HTMLButtonElement} */ (this.#form.querySelector("button[type=submit]"));
+    button.disabled = true;
+    button.replaceChildren(element("span", {}, "Waiting to be let in…"));
+  }
+
   /** @param {string} text */
   #complain(text) {
     byId("display-name-error", HTMLElement).textContent = text;

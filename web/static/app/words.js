@@ -100,6 +100,16 @@ export function refusal(code, guest) {
         text: "Somebody in charge of this server has ended your part in it.",
         offer: ["home"],
       };
+    case "admission_denied":
+      return { title: "You were not let in", text: "A moderator of the room said no.", offer: ["home"] };
+    case "room_locked":
+      return {
+        title: "The room is locked",
+        text: "Nobody new can come in for now. Ask somebody in it to unlock it.",
+        offer: ["retry", "home"],
+      };
+    case "room_closed":
+      return { title: "The call was ended", text: "A moderator ended it for everybody.", offer: ["retry", "home"] };
     case "bad_request":
       return {
         title: "The room could not be joined",

@@ -13,7 +13,7 @@ import { Views } from "./views.js";
 /** @import { Clock } from "./clock.js" */
 /** @import { DataMessage, DataOptions } from "./data.js" */
 /**
- * @import { Chat, Draining, Kind, Mode, Resumed, ServerError, ServerMessage, Source, Subscription } from "./messages.js"
+ * @import { Chat, Draining, InLobby, Kind, Mode, Muted, Resumed, ServerError, ServerMessage, Source, Subscription } from "./messages.js"
  */
 /** @import { Room } from "./room.js" */
 /** @import { SfuState } from "./sfu.js" */
@@ -35,6 +35,8 @@ const LEVELS_EVERY_MS = 150;
  * @property {{room: Room, before: Room, message: ServerMessage}} room something about the room has changed
  * @property {Chat} chat
  * @property {DataMessage} data
+ * @property {InLobby} lobby one has to wait until a moderator lets one in
+ * @property {Muted} muted a moderator has muted what one sends; `setMuted` lifts it again
  * @property {Draining} draining the server is about to end; the call comes back by itself
  * @property {{clientId: string, source: Source, track: MediaStreamTrack | null, path: Mode | null}} stream what to
  *   play of a participant's source from now on
@@ -162,6 +164,8 @@ export class Call extends Emitter {
    * @param {MediaStreamTrack | null} track
    */
   setTrack(source, track) {
+    // A screen is shared anew: a mute was of the one before.
+    if (!track && source.startsWith("screen")) this.#muted.delete(source);
     if (track) track.enabled = !this.#muted.has(source);
     this.#local.set(source, track);
     this.#mesh.setLocal(source, track);
@@ -253,6 +257,13 @@ export class Call extends Emitter {
       case "presence":
         if (message.action === "leave") this.#forget(message.clientId);
         else if (this.#room.mode === "p2p") this.#mesh.meet(message.clientId);
+        break;
+      case "lobby":
+        this.emit("lobby", message);
+        break;
+      case "muted":
+        for (const source of message.sources) this.setMuted(source, true);
+        this.emit("muted", message);
         break;
       case "draining":
         this.emit("draining", message);

@@ -58,6 +58,12 @@
  * @typedef {{type: "media", state: "connected" | "closed", reason?: string}} Media
  * @typedef {{type: "error", code: string, message: string, request?: string, id?: string | number}} ServerError
  * @typedef {{type: "draining", endsAt: number, url: string | null}} Draining the server is about to end
+ * @typedef {{type: "lobby", clientId: string, roomId: string, room: {name: string}, resume?: Resume}} InLobby
+ *   a moderator has to let one in
+ * @typedef {{id: string, displayName: string, role: Role}} Waiting
+ * @typedef {"owner" | "moderator" | "speaker" | "listener" | "guest"} Role
+ * @typedef {{type: "waiting", participants: Waiting[]}} WaitingList
+ * @typedef {{type: "muted", sources: Source[], by: string | null}} Muted a moderator has muted what one sends
  * @typedef {{type: "pong", id?: string | number}} Pong
  *
  * @typedef {{type: "encodings", trackId: string, encodings: {rid: string, active: boolean}[]}} Encodings
@@ -84,7 +90,7 @@
  * @property {Record<string, string | null>} [subscribe]
  *
  * @typedef {(Welcome | Resumed | Participants | Presence | Profile | Chat | Tracks | ModeChange | Media | ServerError
- *   | Pong | Draining | WebRtc | Encodings | Subscription) & {seq?: number}} ServerMessage
+ *   | InLobby | WaitingList | Muted | Pong | Draining | WebRtc | Encodings | Subscription) & {seq?: number}} ServerMessage
  *
  * @typedef {{type: string, [field: string]: unknown}} ClientMessage
  */

@@ -40,15 +40,20 @@ const TOO_BIG = 1009;
  * @param {boolean} close.welcomed this client has been in the room before
  * @param {boolean} close.refreshed a fresh token has just been tried
  * @param {number} close.attempt
+ * @param {string} [close.code] of the error that came before
  * @returns {"retry" | "rejoin" | "refresh" | "stop"} rejoin: at once
  */
-export function afterClose({ closeCode, welcomed, refreshed, attempt }) {
+export function afterClose({ closeCode, welcomed, refreshed, attempt, code }) {
   switch (closeCode) {
     case 4400:
     case 4403:
     case 4411:
     case 4413:
+    case 4423:
       return "stop";
+    case 4410:
+      // The room ended, and not the server: to come back is for people to decide.
+      return code === "room_closed" ? "stop" : "retry";
     case 4401:
       return refreshed ? "stop" : "refresh";
     case 4404:
@@ -202,7 +207,10 @@ export class Signaling extends Emitter {
     /** @type {ServerMessage} */
     const message = JSON.parse(String(data));
     if (message.seq !== undefined) this.#seq = message.seq;
-    if (message.type === "welcome") {
+    if (message.type === "lobby") {
+      this.#resume = message.resume ?? null;
+      this.#opened(socket, []);
+    } else if (message.type === "welcome") {
       this.#resume = message.resume ?? null;
       this.#opened(socket, this.#outgoing.restart());
     } else if (message.type === "resumed") {
@@ -257,6 +265,7 @@ export class Signaling extends Emitter {
       welcomed: this.#welcomed,
       refreshed: this.#refreshed,
       attempt: this.#attempt,
+      code: refusal?.code,
     });
     if (next === "rejoin" && resuming) return void this.#connect(null);
     if (next === "retry" || next === "rejoin") return this.#wait();
