@@ -25,12 +25,13 @@ from bots.events import (
     NameChanged,
     ParticipantJoined,
     ParticipantLeft,
+    QualityChanged,
     Refused,
     TrackAdded,
     TrackChanged,
     TrackRemoved,
 )
-from bots.messages import ChatMessage, Participant, TrackInfo
+from bots.messages import ChatMessage, Participant, Quality, TrackInfo
 from bots.publication import Publication
 from bots.room import Milestones, Room
 from bots.track import Frame, RemoteTrack
@@ -53,6 +54,8 @@ __all__ = [
     "Policy",
     "ProtocolViolated",
     "Publication",
+    "Quality",
+    "QualityChanged",
     "Refused",
     "RemoteTrack",
     "RequestRefused",

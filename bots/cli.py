@@ -22,6 +22,7 @@ from bots.events import (
     NameChanged,
     ParticipantJoined,
     ParticipantLeft,
+    QualityChanged,
     Refused,
     TrackAdded,
     TrackChanged,
@@ -123,6 +124,10 @@ def describe(event: Event) -> str | None:
             return f"media {state}: {reason}"
         case ServerDraining(_, url):
             return "the server is about to end" + (f"; it sends people to {url}" if url else "")
+        case QualityChanged(client_id, quality):
+            return f"{client_id} has a {quality.grade} connection" + (
+                f": {quality.cause}" if quality.cause else ""
+            )
         case Refused(code, message):
             return f"refused: {message} ({code})"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bots.messages import Mode, Participant, ServerDraining
+from bots.messages import Mode, Participant, Quality, ServerDraining
 from bots.track import RemoteTrack
 
 
@@ -67,6 +67,14 @@ class MediaChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class QualityChanged:
+    """It is news how well somebody's call goes, possibly the bot's own."""
+
+    client_id: str
+    quality: Quality
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """The server refused a message that nobody waits for."""
 
@@ -83,6 +91,7 @@ Event = (
     | TrackRemoved
     | ModeChanged
     | MediaChanged
+    | QualityChanged
     | ServerDraining
     | Refused
 )

@@ -88,6 +88,18 @@ class ServerDraining:
     """Where to go meanwhile; None: it comes back here."""
 
 
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How well a participant's call goes."""
+
+    score: int
+    """0 (nothing arrives) to 100 (nothing is wrong)."""
+    grade: str
+    """good, fair, poor or bad."""
+    cause: str = ""
+    """Why, in words; empty where nothing is wrong, and of others."""
+
+
 def field(message: Json, name: str, kind: type[_T]) -> _T:
     """The field `name`. Raises ProtocolViolated where it is missing or no `kind`."""
     value = message.get(name)
@@ -144,6 +156,18 @@ def chat(message: Json) -> ChatMessage:
         text=field(message, "text", str),
         timestamp=field(message, "timestamp", int),
     )
+
+
+def qualities(message: Json) -> dict[str, Quality]:
+    """By client id. Raises ProtocolViolated."""
+    found = {}
+    for item in objects(message, "participants"):
+        cause = item.get("cause")
+        text = field(cause, "text", str) if isinstance(cause, dict) else ""
+        found[field(item, "clientId", str)] = Quality(
+            field(item, "score", int), field(item, "grade", str), text
+        )
+    return found
 
 
 def draining(message: Json) -> ServerDraining:

@@ -26,7 +26,7 @@ from bots.events import (
     TrackAdded,
     TrackChanged,
 )
-from bots.messages import ChatMessage, Json, Kind, Mode, Participant, Welcome
+from bots.messages import ChatMessage, Json, Kind, Mode, Participant, Quality, Welcome
 from bots.paths import MediaPaths
 from bots.publication import Publication
 from bots.roster import Roster
@@ -163,6 +163,11 @@ class Room:
     def tracks(self) -> tuple[RemoteTrack, ...]:
         """What the others show."""
         return tuple(self._roster.tracks.values())
+
+    @property
+    def qualities(self) -> Mapping[str, Quality]:
+        """How well the calls go, by client id; who is not in it has no score (yet)."""
+        return dict(self._roster.qualities)
 
     @property
     def publications(self) -> tuple[Publication, ...]:

@@ -12,11 +12,12 @@ from bots.events import (
     NameChanged,
     ParticipantJoined,
     ParticipantLeft,
+    QualityChanged,
     TrackAdded,
     TrackChanged,
     TrackRemoved,
 )
-from bots.messages import KIND_OF, Json, Mode, Participant, TrackInfo, Welcome
+from bots.messages import KIND_OF, Json, Mode, Participant, Quality, TrackInfo, Welcome
 from bots.track import RemoteTrack
 
 
@@ -31,6 +32,7 @@ class Roster:
         self.room_mode = welcome.room_mode
         self.participants: dict[str, Participant] = {p.id: p for p in welcome.participants}
         self.tracks: dict[str, RemoteTrack] = {}
+        self.qualities: dict[str, Quality] = {}
         self._clock = clock
         self._before_us = {p.id for p in welcome.participants}
         self._announcing: set[str] = set()
@@ -63,6 +65,10 @@ class Roster:
                     return []
                 self.mode = mode
                 return [ModeChanged(mode)]
+            case "quality":
+                qualities = messages.qualities(message)
+                self.qualities |= qualities
+                return [QualityChanged(client_id, quality) for client_id, quality in qualities.items()]
             case _:
                 return []
 
@@ -154,6 +160,7 @@ class Roster:
     def _remove(self, client_id: str) -> list[Event]:
         self._before_us.discard(client_id)
         self._announcing.discard(client_id)
+        self.qualities.pop(client_id, None)
         events: list[Event] = []
         for track_id in [t.id for t in self.tracks.values() if t.client_id == client_id]:
             events += self._end(track_id)

@@ -25,7 +25,7 @@ from auth.passwords import PasswordHasher
 from auth.service import AuthService
 from auth.sessions import Sessions
 from auth.tokens import AccessTokens, TokenError
-from chatter import readiness
+from chatter import readiness, room_stats
 from chatter.admin import http as admin_http
 from chatter.admin.history import History
 from chatter.admin.live import Live
@@ -40,6 +40,7 @@ from chatter.media import AppMedia
 from chatter.monitoring.joins import Joins
 from chatter.monitoring.loop_lag import LoopLag
 from chatter.monitoring.node_metrics import NodeMetrics
+from chatter.monitoring.quality_messages import QualityMessages
 from chatter.monitoring.room_metrics import RoomMetrics
 from chatter.monitoring.sampler import Sampler
 from chatter.settings import SECRET, Settings
@@ -143,6 +144,7 @@ def create_app(settings: Settings) -> web.Application:
     app[DRAIN] = Drain(rooms, settings.server.drain_timeout.total_seconds(), settings.server.drain_url)
     readiness.setup(app, app[DATABASE], app[DRAIN])
     setup_admin(app, settings, rooms)
+    room_stats.setup(app, app[SAMPLER])
     app.router.add_get("/metrics", metrics.expose)
     routes.add_to(app)
     pages.setup(app, version=version())
@@ -230,8 +232,9 @@ def setup_monitoring(app: web.Application, settings: Settings, rooms: Rooms, met
         sampler.on_snapshot(room_metrics.update)
         registry.register(room_metrics)
         metrics.add_text(room_metrics.text)
+    sampler.on_snapshot(QualityMessages(rooms).update)
+    app.cleanup_ctx.append(sampler.run)
     if wanted.enabled or settings.admin.operators:
-        app.cleanup_ctx.append(sampler.run)
         app.cleanup_ctx.append(lag.run)
 
 

@@ -12,6 +12,7 @@ from signaling.messages import SFU, RequestId
 from signaling.negotiator import Answer
 from signaling.participant import Participant
 from signaling.policy import RoomPolicy
+from signaling.quality import CallQuality
 from signaling.settings import Mode, RoomMode, RoomSettings
 from signaling.subscription import Subscription
 from signaling.track import Track
@@ -235,6 +236,22 @@ def encodings(track_id: str, active: Mapping[str, bool]) -> dict[str, object]:
     """Which encodings of its track the participant is to send."""
     wanted = [{"rid": rid, "active": sent} for rid, sent in active.items()]
     return {"type": "encodings", "trackId": track_id, "encodings": wanted}
+
+
+def quality(qualities: Mapping[str, CallQuality], to: str) -> dict[str, object]:
+    """How the calls of some go. Why, is told only to the one whose call it is."""
+    participants = []
+    for client_id, judged in qualities.items():
+        entry: dict[str, object] = {"clientId": client_id, "score": judged.score, "grade": judged.grade}
+        if client_id == to:
+            entry["cause"] = judged.cause.to_json() if judged.cause is not None else None
+        participants.append(entry)
+    return {"type": "quality", "participants": participants}
+
+
+def stats(figures: Mapping[str, object], request_id: RequestId | None) -> dict[str, object]:
+    """The answer to `stats`."""
+    return _with_id({"type": "stats", **figures}, request_id)
 
 
 def error(

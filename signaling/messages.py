@@ -117,6 +117,14 @@ class SetSubscription:
 
 
 @dataclass(frozen=True, slots=True)
+class GetStats:
+    """Asks for the figures of what the client sends and receives."""
+
+    type: ClassVar[str] = "stats"
+    id: RequestId | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ping:
     """Asks for a `pong`."""
 
@@ -141,7 +149,9 @@ class Moderate:
     id: RequestId | None = None
 
 
-ClientMessage = SetProfile | SendChat | Negotiate | DeclareTracks | SetSubscription | Moderate | Ping
+ClientMessage = (
+    SetProfile | SendChat | Negotiate | DeclareTracks | SetSubscription | Moderate | GetStats | Ping
+)
 
 
 def parse(frame: bytes | str, settings: RoomSettings) -> ClientMessage:
@@ -395,6 +405,10 @@ def _parse_ping(_body: Json, request_id: RequestId | None, _settings: RoomSettin
     return Ping(request_id)
 
 
+def _parse_stats(_body: Json, request_id: RequestId | None, _settings: RoomSettings) -> ClientMessage:
+    return GetStats(request_id)
+
+
 def _text(body: Json, name: str, limit: int) -> str:
     value = body.get(name)
     if not isinstance(value, str):
@@ -426,6 +440,7 @@ _PARSERS: Mapping[str, Callable[[Json, RequestId | None, RoomSettings], ClientMe
         DeclareTracks.type: _parse_tracks,
         SetSubscription.type: _parse_subscription,
         Moderate.type: _parse_moderate,
+        GetStats.type: _parse_stats,
         Ping.type: _parse_ping,
     }
 )

@@ -7,7 +7,7 @@ participant has been told always adds up to what the room is.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -22,6 +22,7 @@ from signaling.messages import (
     SFU,
     ClientMessage,
     DeclareTracks,
+    GetStats,
     Moderate,
     Negotiate,
     Ping,
@@ -33,6 +34,7 @@ from signaling.messages import (
 from signaling.negotiator import MediaPermissions, Negotiator
 from signaling.participant import Participant
 from signaling.policy import RoomPolicy
+from signaling.quality import CallQuality
 from signaling.room_event import RoomEvent, RoomEventType, ignore
 from signaling.settings import Mode, RoomMode, RoomSettings
 from signaling.subscription import Subscription
@@ -42,6 +44,10 @@ from signaling.track import Encoding, Source, Track
 _OWN_DOING = frozenset(("left", "replaced"))
 
 DEFAULT_POLICY = RoomPolicy()
+
+
+def _no_stats(_participant_id: str) -> Mapping[str, object]:
+    return {}
 
 
 class Room:
@@ -60,11 +66,13 @@ class Room:
         history: Iterable[ChatMessage] = (),
         record: Callable[[RoomEvent], None] = ignore,
         new_session: Callable[[], str] = lambda: secrets.token_hex(8),
+        stats: Callable[[str], Mapping[str, object]] = _no_stats,
     ) -> None:
         """`media` is None where there is no media server: then the room is p2p whatever its mode.
 
         `new_id` returns an id that is in no use: for chat messages. `history` is what was said
-        before, `record` is told of what happens, `new_session` names calls.
+        before, `record` is told of what happens, `new_session` names calls, and
+        `stats` returns the figures that concern a participant.
         """
         self.id = room_id
         self.room_mode = room_mode
@@ -74,6 +82,7 @@ class Room:
         self._new_id = new_id
         self._record = record
         self._new_session = new_session
+        self._stats = stats
         self._participants: dict[str, Participant] = {}
         self.policy = policy
         self.lobby = Lobby()
@@ -350,6 +359,8 @@ class Room:
             case Moderate():
                 # Rooms knows who may: see moderation.py.
                 raise ProtocolError("not_permitted", "only moderators may do this")
+            case GetStats():
+                self._tell(sender, announcements.stats(self._stats(sender.id), message.id))
             case Ping():
                 self._tell(sender, announcements.pong(message.id))
 
@@ -407,6 +418,17 @@ class Room:
         participant = self._participants.get(participant_id)
         if participant is not None and reason not in _OWN_DOING:
             self._tell_media(participant, announcements.media_closed(reason))
+
+    def tell_quality(
+        self, news: Mapping[str, CallQuality], known: Mapping[str, CallQuality], newcomers: Container[str]
+    ) -> None:
+        """Tell everybody how the calls of some go: `news`, and to `newcomers` all that is `known`."""
+        hidden = {p.id for p in self._participants.values() if p.grants.hidden}
+        for participant in self._participants.values():
+            told = known if participant.id in newcomers else news
+            told = {id_: q for id_, q in told.items() if id_ == participant.id or id_ not in hidden}
+            if told:
+                self._tell(participant, announcements.quality(told, participant.id))
 
     def may_send_data(self, participant_id: str) -> bool:
         """Whether a participant may send data messages through the media server; asked for each one."""

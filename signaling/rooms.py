@@ -23,6 +23,7 @@ from signaling.resume import ResumeRefused, ResumeTokens, new_token
 from signaling.room import Room
 from signaling.room_event import RoomEvent, ignore
 from signaling.settings import RoomMode, RoomSettings
+from signaling.stats import NoStats, StatsSource
 from signaling.visit import Account, StoredRoom, Visit
 
 
@@ -63,6 +64,8 @@ class Rooms:
         """Told of what happens in rooms that are opened from now on."""
         self.draining: Draining | None = None
         """Set while the server is about to end."""
+        self.stats: StatsSource = NoStats()
+        """Where the figures come from that participants may ask for."""
 
     def __len__(self) -> int:
         return len(self._rooms)
@@ -298,6 +301,7 @@ class Rooms:
             policy=stored.policy if stored is not None else RoomPolicy(),
             history=stored.history if stored is not None else (),
             record=self.record,
+            stats=lambda participant_id: self.stats.stats_of(room_id, participant_id),
         )
         self._rooms[room_id] = room
         self.counters.rooms_opened += 1

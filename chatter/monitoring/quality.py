@@ -55,9 +55,9 @@ def track_quality(*, muted: bool, silence: float, loss: float, jitter: float) ->
         return GOOD
     return worst(
         (
-            _judge(silence, SILENCE, "the publisher sends nothing"),
-            _judge(loss, LOSS, "packets are lost on the way from the publisher"),
-            _judge(jitter, JITTER, "packets come unevenly from the publisher", most=POOR),
+            judge(silence, SILENCE, "the publisher sends nothing"),
+            judge(loss, LOSS, "packets are lost on the way from the publisher"),
+            judge(jitter, JITTER, "packets come unevenly from the publisher", most=POOR),
         )
     )
 
@@ -80,7 +80,7 @@ def subscription_quality(
     return worst(
         (
             track,
-            _judge(loss, LOSS, "packets are lost on the way to the subscriber"),
+            judge(loss, LOSS, "packets are lost on the way to the subscriber"),
             transport_quality("connected", round_trip_time),
         )
     )
@@ -90,11 +90,11 @@ def transport_quality(state: str, round_trip_time: float | None) -> Quality:
     """Judge a connection by its state and its round trip in seconds."""
     if state != "connected":
         return Quality(1.0, f"the connection is {state}")
-    return _judge(round_trip_time or 0.0, ROUND_TRIP, "the way is long", most=POOR)
+    return judge(round_trip_time or 0.0, ROUND_TRIP, "the way is long", most=POOR)
 
 
-def _judge(value: float, limits: tuple[float, float], cause: str, most: float = 1.0) -> Quality:
-    """FAIR at the first limit, `most` from the second one on, in a line between them."""
+def judge(value: float, limits: tuple[float, float], cause: str, most: float = 1.0) -> Quality:
+    """Return FAIR at the first limit, `most` from the second one on, in a line between them."""
     begin, full = limits
     if value < begin:
         return GOOD

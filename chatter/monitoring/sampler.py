@@ -45,6 +45,7 @@ class Sampler:
         self._listeners: list[Callable[[Snapshot], None]] = []
         self._watchers = 0
         self._woken = asyncio.Event()
+        self._attended_until = 0.0
         self.snapshot = Snapshot(at=0.0)
         """The last look."""
 
@@ -61,6 +62,13 @@ class Sampler:
             yield
         finally:
             self._watchers -= 1
+
+    def attend(self, seconds: float) -> None:
+        """Look more often for so long: somebody has asked, and will probably ask again."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._attended_until:
+            self._woken.set()
+        self._attended_until = now + seconds
 
     async def run(self, _app: web.Application) -> AsyncIterator[None]:
         """Look while the app runs; a cleanup context."""
@@ -107,7 +115,8 @@ class Sampler:
             await self._rest(snapshot.seconds / MAX_SHARE)
 
     async def _rest(self, least: float) -> None:
-        interval = min(self._interval, WATCHED_INTERVAL) if self._watchers else self._interval
+        watched = self._watchers or asyncio.get_running_loop().time() < self._attended_until
+        interval = min(self._interval, WATCHED_INTERVAL) if watched else self._interval
         self._woken.clear()
         await asyncio.sleep(min(least, interval))
         try:

@@ -72,7 +72,7 @@ class RoomSampling:
             id=room.id,
             mode=room.mode,
             participants=tuple(
-                ParticipantSnapshot(p.id, p.display_name, p.user_id, transports.get(p.id))
+                ParticipantSnapshot(p.id, p.display_name, p.user_id, transports.get(p.id), p.grants.hidden)
                 for p in room.participants
             ),
             tracks=tuple(tracks.values()),
@@ -160,6 +160,7 @@ class RoomSampling:
             keyframe_requests=stats.keyframe_requests,
             freezes=seen.freezes,
             frozen_seconds=seen.frozen_seconds,
+            frozen=seen.frozen,
             spatial_layer=stats.spatial_layer,
             temporal_layer=stats.temporal_layer,
             quality=subscription_quality(

@@ -69,6 +69,8 @@ class SubscriptionSnapshot:
     freezes: int
     """Times that nothing was sent for an interval, although the publisher sent: what the server can see."""
     frozen_seconds: float
+    frozen: bool
+    """It is so now."""
     spatial_layer: int | None
     """The highest that is sent; None before there is a packet."""
     temporal_layer: int | None
@@ -101,6 +103,8 @@ class ParticipantSnapshot:
     user_id: int | None
     transport: TransportSnapshot | None
     """None: direct media, or none at all."""
+    hidden: bool = False
+    """The others do not see that it is there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,11 @@ ANN = bots.Participant("a", "Ann")
         (ModeChanged("p2p"), "media goes directly between participants"),
         (MediaChanged("connected", ""), "connected to the media server"),
         (MediaChanged("lost", "it failed"), "media lost: it failed"),
+        (bots.QualityChanged("a", bots.Quality(100, "good")), "a has a good connection"),
+        (
+            bots.QualityChanged("a", bots.Quality(38, "poor", "your downlink loses 6 % of packets")),
+            "a has a poor connection: your downlink loses 6 % of packets",
+        ),
         (Refused("rate_limited", "Slow down."), "refused: Slow down. (rate_limited)"),
     ],
 )

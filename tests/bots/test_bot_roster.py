@@ -28,7 +28,32 @@ def subject(event):
     for name in ("participant", "track"):
         if hasattr(event, name):
             return getattr(event, name).id
-    return event.mode
+    return event.client_id if isinstance(event, bots.QualityChanged) else event.mode
+
+
+def test_quality_is_known_from_then_on():
+    roster = make()
+    cause = {"code": "downlink_loss", "text": "your downlink loses 6 % of packets", "trackId": None}
+    entries = [
+        {"clientId": "a", "score": 100, "grade": "good"},
+        {"clientId": "me", "score": 38, "grade": "poor", "cause": cause},
+    ]
+    assert told(roster, type="quality", participants=entries) == [
+        ("QualityChanged", "a"),
+        ("QualityChanged", "me"),
+    ]
+    assert roster.qualities == {
+        "a": bots.Quality(100, "good"),
+        "me": bots.Quality(38, "poor", "your downlink loses 6 % of packets"),
+    }
+    roster.apply({"type": "presence", "action": "leave", "clientId": "a"})
+    assert set(roster.qualities) == {"me"}
+
+
+@pytest.mark.parametrize("entry", [{"clientId": "a"}, {"clientId": "a", "score": "high", "grade": "good"}, 7])
+def test_quality_that_is_none_is_refused(entry):
+    with pytest.raises(bots.ProtocolViolated, match=r"quality|message"):
+        make().apply({"type": "quality", "participants": [entry]})
 
 
 @pytest.mark.parametrize(

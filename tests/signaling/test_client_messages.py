@@ -120,7 +120,7 @@ def test_the_deepest_that_is_allowed():
         (
             {},
             "unknown_type",
-            "one of profile, chat, webrtc, tracks, subscription, moderate, ping",
+            "one of profile, chat, webrtc, tracks, subscription, moderate, stats, ping",
         ),
         ({"type": None}, "unknown_type", "not nothing"),
         ({"type": 5}, "unknown_type", "not 5"),
