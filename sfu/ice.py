@@ -126,6 +126,7 @@ class IceAgent:
             return Drop.STUN_UNKNOWN_USER
         if not request.message.check_message_integrity(pwd.encode()):
             return Drop.STUN_INTEGRITY
+        renewed = request.local_ufrag == self.ufrag and len(self._passwords) > 1
         if request.local_ufrag == self.ufrag:
             self._passwords = {self.ufrag: self.pwd}
         if "ICE-CONTROLLED" in request.message.attributes:
@@ -142,9 +143,10 @@ class IceAgent:
         if len(self._verified) > MAX_ADDRESSES:
             unbind = next(other for other in self._verified if other not in (self.selected, address))
             del self._verified[unbind]
-        # The first verified pair is used at once, so that DTLS does not wait for the nomination.
+        # The first verified pair is used at once, so that DTLS does not wait for the nomination. After a
+        # restart, too: who asks for one has probably lost the old path, and Chromium nominates only later.
         if self.selected is None or (
-            address != self.selected and (request.nominates or self._is_silent(self.selected, now))
+            address != self.selected and (renewed or request.nominates or self._is_silent(self.selected, now))
         ):
             self.selected = address
             bind: tuple[Address, ...] = (address,)

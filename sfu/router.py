@@ -336,6 +336,21 @@ class Router:
             )
         return transport, consumers
 
+    def path_changed(self, transport: Transport, now: float) -> None:
+        """A client is reached by another path: what was sent on the old one lately, either way, may be lost.
+
+        A browser by itself waits up to three seconds until it asks for a keyframe.
+        """
+        sent = transport.producers.values()
+        for other in self.transports.values():
+            for consumer in other.consumers.values():
+                producer = consumer.producer
+                if producer is None or consumer.kind != "video" or consumer.paused:
+                    continue
+                stream = producer.by_source(consumer.source)
+                if stream is not None and (other is transport or producer in sent):
+                    stream.keyframe.want(now)
+
     def look(self, now: float) -> None:
         """Follow what comes and goes, as time passes."""
         self.feeder.look(self.transports.values(), self.producers.values(), now)

@@ -262,6 +262,7 @@ class Worker:
         if connection is None:
             self._plane.drop(Drop.STUN_UNKNOWN_USER)
             return None
+        former_path = connection.transport.ice.selected
         result = connection.transport.ice.check(request, path, now, peer)
         if not isinstance(result, CheckResult):
             self._plane.drop(result)
@@ -277,6 +278,9 @@ class Worker:
                 former.transport.ice.forget(path)
             self._by_path[path] = connection
         self._register_ufrags(connection)
+        if connection.transport.connected and connection.transport.ice.selected != former_path:
+            connection.router.path_changed(connection.transport, now)
+            self._request_keyframes(connection.router, now)
         return result.response
 
     def path_closed(self, path: Address) -> None:

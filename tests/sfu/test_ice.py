@@ -103,6 +103,18 @@ def test_a_restart_takes_old_names_until_the_new_one_is_used(agent):
     assert check(agent) is Drop.STUN_UNKNOWN_USER
 
 
+def test_after_a_restart_the_first_address_is_used_before_it_is_nominated(agent):
+    check(agent, HOME, nominate=True)
+    agent.restart("server02", "r" * 24)
+    names = {"ufrag": "server02", "pwd": "r" * 24}
+    assert check(agent, ROAD, **names).bind == (ROAD,)
+    assert agent.selected == ROAD
+    # Only the first: of what comes then the client chooses.
+    assert check(agent, HOME, now=0.1, **names).bind == ()
+    assert agent.selected == ROAD
+    assert check(agent, HOME, now=0.2, nominate=True, **names).bind == (HOME,)
+
+
 def test_a_controlled_client_is_told_of_the_conflict(agent):
     result = check(agent, controlled=True)
     assert stun.parse_message(result.response).error_code == 487

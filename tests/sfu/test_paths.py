@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfu.ice import SILENCE
+from sfu.wire.rtcp import PictureLossIndication
 from tests.sfu.world import VP8_DELTA, VP8_KEYFRAME, Line, World
 
 CAMERA = 0x1111
@@ -60,6 +61,20 @@ def test_a_publisher_whose_address_changes_is_heard_after_its_next_check(world):
     elsewhere.send(CAMERA, VP8_DELTA)
     assert bob.taken_payloads() == [VP8_KEYFRAME, VP8_DELTA]
     assert world.worker.drops() == {"unbound_address": 1}
+
+
+@pytest.mark.parametrize("who", ["publisher", "subscriber"])
+def test_a_path_that_changes_has_lost_pictures_so_a_keyframe_is_asked_for(world, who):
+    ann, bob = publisher(world), subscriber(world)
+    ann.send(CAMERA, VP8_KEYFRAME)
+    world.run(1.0)
+    ann.taken_rtcp(PictureLossIndication)
+    elsewhere = moved(world, ann if who == "publisher" else bob)
+    elsewhere.check()
+    asked = elsewhere if who == "publisher" else ann
+    assert [request.media_ssrc for request in asked.taken_rtcp(PictureLossIndication)] == [CAMERA]
+    elsewhere.check()
+    assert asked.taken_rtcp(PictureLossIndication) == []
 
 
 def test_media_flows_during_an_ice_restart(world):

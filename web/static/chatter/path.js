@@ -1,9 +1,9 @@
 /** @import { Clock } from "./clock.js" */
 
 const LOOK_EVERY_MS = 100;
-// What came all the time and then does not: a stall of half a second is no pause between two packets.
-const SILENCE_MS = 500;
-const REGULAR_MS = 400;
+// What came all the time and then does not: longer than any pause between two packets until then.
+const SILENCE_MS = 350;
+const REGULAR_MS = 250;
 const STEADY_MS = 2000;
 // A stall may have another cause, such as a full link; then a restart is for nothing.
 const BETWEEN_RENEWALS_MS = 10_000;
@@ -56,6 +56,16 @@ async function arrived(pc) {
       0,
       ...receiving.flatMap(({ receiver }) => receiver.getSynchronizationSources().map(({ timestamp }) => timestamp)),
     );
+  return packetsOf(pc);
+}
+
+/**
+ * How many packets of any kind have arrived on a connection: RTCP, too.
+ *
+ * @param {RTCPeerConnection} pc
+ * @returns {Promise<number>}
+ */
+async function packetsOf(pc) {
   let packets = 0;
   for (const entry of (await pc.getStats()).values())
     if (entry.type === "transport") packets += entry.packetsReceived ?? 0;
@@ -73,6 +83,9 @@ export class PathKeeper {
   #giveUp;
   #arrivals = new Arrivals();
   #receiving = 0;
+  #marker = 0;
+  /** @type {number | null} packets at the first look that found nothing new */
+  #packets = null;
   /** @type {any} */
   #timer = null;
   /** @type {any} */
@@ -143,8 +156,26 @@ export class PathKeeper {
       this.#receiving = receiving;
       this.#arrivals.note(marker, now);
       const due = now - this.#renewedAt >= BETWEEN_RENEWALS_MS && this.#limit === null;
-      if (due && this.#arrivals.stopped(now)) this.#restart();
+      if (due) await this.#judge(marker, now);
     }
     this.#look();
+  }
+
+  /**
+   * @param {number} marker
+   * @param {number} now
+   */
+  async #judge(marker, now) {
+    if (marker !== this.#marker) {
+      this.#marker = marker;
+      this.#packets = null;
+      return;
+    }
+    const packets = await packetsOf(this.#pc);
+    this.#packets ??= packets;
+    if (!this.#arrivals.stopped(now) || this.#pc.connectionState !== "connected" || this.#limit !== null) return;
+    // The media has stopped, but the path is there: somebody has switched off what they show.
+    if (packets > this.#packets) this.#arrivals.reset();
+    else this.#restart();
   }
 }
