@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 
 import psutil
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 import bots
 from bots.account import Account
+from tests.system.browser import Person
 from tests.system.conditions import until, until_equal
 from tests.system.conftest import Arrive, MakeRoom, StartServer
 from tests.system.senses import bot_receives_everybody, decodes_everybody, robot
@@ -51,6 +53,7 @@ async def test_three_browsers_and_a_bot_see_hear_and_read_each_other(
         await ann.photograph("sfu-call-of-four-with-chat")
         await ben.page.keyboard.press("Escape")
         await ben.photograph("sfu-call-of-four")
+        await _sees_figures(ben, (ids - {await ben.client_id()}))
 
         gone = await ben.client_id()
         await ben.leave()
@@ -83,6 +86,20 @@ async def test_each_plane_carries_a_call(
         every = psutil.Process(server.pid).net_connections(kind="udp")
         sockets = [each for each in every if each.laddr.port == server.media_port]
         assert len(sockets) == {"reference": 1, "fast": 2}[plane]
+
+
+async def _sees_figures(person: Person, others: set[str]) -> None:
+    """The key shows what is received of everybody, and why it is as it is."""
+    await person.page.keyboard.press("i")
+    panel = person.page.get_by_test_id("stats-panel")
+    for other in others:
+        camera = panel.locator(f'[data-track-id="{other}:camera"]')
+        await expect(camera).to_contain_text(re.compile(r"Picture.*\d+ × \d+.*Bitrate\d+.*Lost to you", re.S))
+        await expect(camera.locator(".stats-why")).not_to_be_empty()
+    await expect(panel.get_by_test_id("stats-own")).to_contain_text(re.compile(r"(good|fair|poor|bad) · \d+"))
+    await person.photograph("sfu-call-figures")
+    await person.page.keyboard.press("i")
+    await expect(panel).to_be_hidden()
 
 
 async def _client_ids(room: bots.Room) -> set[str]:

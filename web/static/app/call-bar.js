@@ -8,16 +8,17 @@ import { complain, toast } from "./toasts.js";
 /** @import { Call } from "../chatter/call.js" */
 /** @import { Device, LocalMedia } from "./local-media.js" */
 
-/** @typedef {"chat" | "people" | "settings"} Panel */
+/** @typedef {"chat" | "people" | "settings" | "stats"} Panel */
 
 /** @type {readonly Panel[]} */
-const PANELS = ["chat", "people", "settings"];
+const PANELS = ["chat", "people", "settings", "stats"];
 
 /** The controls of a call and their keys. */
 export class CallBar {
   #call;
   #media;
   #onChat;
+  #onStats;
   #screenShare = new ScreenShare();
   #mute = byId("mute", HTMLButtonElement);
   #camera = byId("camera", HTMLButtonElement);
@@ -31,11 +32,13 @@ export class CallBar {
    * @param {LocalMedia} options.media
    * @param {() => void} options.onLeave
    * @param {(open: boolean) => void} options.onChat
+   * @param {(open: boolean) => void} options.onStats
    */
-  constructor({ call, media, onLeave, onChat }) {
+  constructor({ call, media, onLeave, onChat, onStats }) {
     this.#call = call;
     this.#media = media;
     this.#onChat = onChat;
+    this.#onStats = onStats;
     this.#mute.addEventListener("click", () => this.#toggle("microphone"));
     this.#camera.addEventListener("click", () => this.#toggle("camera"));
     this.#screen.addEventListener("click", () => this.#toggleScreen());
@@ -62,6 +65,7 @@ export class CallBar {
       s: () => this.#toggleScreen(),
       c: () => this.#togglePanel("chat"),
       p: () => this.#togglePanel("people"),
+      i: () => this.#togglePanel("stats"),
       Escape: () => this.#togglePanel(null),
     });
   }
@@ -103,6 +107,7 @@ export class CallBar {
       byId(`${panel}-toggle`, HTMLElement).setAttribute("aria-expanded", String(panel === next));
     }
     this.#onChat(next === "chat");
+    this.#onStats(next === "stats");
     if (next && next !== "chat") byId(`${next}-close`, HTMLElement).focus();
     if (next === null && before) byId(`${before}-toggle`, HTMLElement).focus();
   }

@@ -11,6 +11,7 @@ import { Grid } from "./grid.js";
 import { shown } from "./names.js";
 import { PeoplePanel } from "./people-panel.js";
 import { prefer, preferences } from "./preferences.js";
+import { StatsPanel } from "./stats-panel.js";
 import { complain, toast } from "./toasts.js";
 import { Viewing } from "./viewing.js";
 import { trouble } from "./words.js";
@@ -32,6 +33,7 @@ export class CallView {
   #chat;
   #people;
   #bar;
+  #stats;
   #banner;
   #audio;
   #roomId;
@@ -71,7 +73,9 @@ export class CallView {
       this.#chat.setOpen(open);
       this.#showTitle();
     };
-    this.#bar = new CallBar({ call, media, onLeave, onChat });
+    this.#stats = new StatsPanel(call);
+    const onStats = (/** @type {boolean} */ open) => this.#stats.setOpen(open);
+    this.#bar = new CallBar({ call, media, onLeave, onChat, onStats });
     for (const id of ["copy-link", "people-copy", "invite-copy"]) copiesLink(byId(id, HTMLButtonElement), roomId);
     media.on("change", () => this.#showOwn());
     media.on("problem", ({ words }) => {
@@ -83,6 +87,7 @@ export class CallView {
   close() {
     this.#viewing.close();
     this.#audio.close();
+    this.#stats.close();
     this.#banner.show("");
     this.#root.hidden = true;
   }

@@ -13,7 +13,8 @@ import { Views } from "./views.js";
 /** @import { Clock } from "./clock.js" */
 /** @import { DataMessage, DataOptions } from "./data.js" */
 /**
- * @import { Chat, Draining, InLobby, Kind, Mode, Muted, Resumed, ServerError, ServerMessage, Source, Subscription } from "./messages.js"
+ * @import { Chat, Draining, InLobby, Kind, Mode, Muted, QualityNews, Resumed, ServerError, ServerMessage, Source, Stats } from "./messages.js"
+ * @import { Subscription } from "./messages.js"
  */
 /** @import { Room } from "./room.js" */
 /** @import { SfuState } from "./sfu.js" */
@@ -41,6 +42,8 @@ const LEVELS_EVERY_MS = 150;
  * @property {{clientId: string, source: Source, track: MediaStreamTrack | null, path: Mode | null}} stream what to
  *   play of a participant's source from now on
  * @property {Subscription} subscription which layer of a track comes now
+ * @property {QualityNews} quality it is news how well somebody's call goes
+ * @property {Stats} stats the answer to `askStats`
  * @property {ReadonlySet<string>} speaking the client ids of those who speak
  * @property {ServerError} error the server refused a message
  * @property {Refusal} refused the call has ended, and why
@@ -233,6 +236,11 @@ export class Call extends Emitter {
     return this.#signaling.send({ type: "profile", displayName });
   }
 
+  /** Asks the server for its figures, unless it is away: the `stats` event brings them. */
+  askStats() {
+    if (!this.#signaling.away) this.#signaling.send({ type: "stats" });
+  }
+
   /** @returns {Promise<TrackStats[]>} of each remote track that is played */
   async stats() {
     return Promise.all(
@@ -286,6 +294,12 @@ export class Call extends Emitter {
         break;
       case "encodings":
         this.#sfu?.encodings(message);
+        break;
+      case "quality":
+        this.emit("quality", message);
+        break;
+      case "stats":
+        this.emit("stats", message);
         break;
       case "subscription":
         this.emit("subscription", message);

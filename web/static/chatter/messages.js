@@ -64,6 +64,32 @@
  * @typedef {"owner" | "moderator" | "speaker" | "listener" | "guest"} Role
  * @typedef {{type: "waiting", participants: Waiting[]}} WaitingList
  * @typedef {{type: "muted", sources: Source[], by: string | null}} Muted a moderator has muted what one sends
+ * @typedef {{code: string, text: string, trackId: string | null}} Cause why something is worse than it could be
+ * @typedef {object} Quality how somebody's call goes
+ * @property {string} clientId
+ * @property {number} score 0 (nothing arrives) to 100 (nothing is wrong)
+ * @property {"good" | "fair" | "poor" | "bad"} grade
+ * @property {Cause | null} [cause] one's own
+ * @typedef {{type: "quality", participants: Quality[]}} QualityNews
+ *
+ * @typedef {object} ConsumerFigures a track as the server sends it here
+ * @property {string} trackId
+ * @property {boolean} paused
+ * @property {number} bitrate bits per second
+ * @property {number} fractionLost 0 to 1
+ * @property {number | null} roundTripTime seconds
+ * @property {Cause | null} cause
+ * @typedef {{trackId: string, codec: string, fractionLost: number}} ProducerFigures a track as the server gets it
+ * @typedef {object} ParticipantFigures
+ * @property {string} clientId
+ * @property {number | null} currentRoundTripTime seconds
+ * @property {number | null} availableOutgoingBitrate bits per second
+ * @typedef {object} Stats
+ * @property {"stats"} type
+ * @property {ParticipantFigures[]} participants
+ * @property {ProducerFigures[]} producers
+ * @property {ConsumerFigures[]} consumers
+ *
  * @typedef {{type: "pong", id?: string | number}} Pong
  *
  * @typedef {{type: "encodings", trackId: string, encodings: {rid: string, active: boolean}[]}} Encodings
@@ -89,7 +115,7 @@
  * @property {Record<string, any>} [publish]
  * @property {Record<string, string | null>} [subscribe]
  *
- * @typedef {(Welcome | Resumed | Participants | Presence | Profile | Chat | Tracks | ModeChange | Media | ServerError
+ * @typedef {(Welcome | QualityNews | Stats | Resumed | Participants | Presence | Profile | Chat | Tracks | ModeChange | Media | ServerError
  *   | InLobby | WaitingList | Muted | Pong | Draining | WebRtc | Encodings | Subscription) & {seq?: number}} ServerMessage
  *
  * @typedef {{type: string, [field: string]: unknown}} ClientMessage
