@@ -72,3 +72,28 @@ def test_sound_goes_through_untouched() -> None:
         ann.send(SSRC, payload, payload_type=109, timestamp=960 * number)
     assert {packet.payload_type for packet in bob.rtp} == {111}
     assert bob.taken_payloads() == payloads
+
+
+def test_opus_may_pause_and_carry_its_own_redundancy() -> None:
+    world = World()
+    ann, bob = world.client("ann"), world.client("bob")
+    opus = "minptime=10;useinbandfec=1;usedtx=1"
+    ann.offer(Line("0", "audio", "sendonly", SSRC, codecs=(f"109 {SOUND}",), parameters=(f"109 {opus}",)))
+    bob.offer(Line("a", "audio", "recvonly", codecs=(f"111 {SOUND}",), parameters=(f"111 {opus}",)))
+    # Without these in the answer no sender does either (RFC 7587 section 6.1).
+    assert f"a=fmtp:109 {opus}" in ann.answer.sdp
+    assert f"a=fmtp:111 {opus}" in bob.answer.sdp
+    ann.connect()
+    bob.connect()
+    # Speech, then comfort noise every 400 ms, then speech: the numbers go on, the timestamps leap.
+    timestamps = [960 * number for number in (*range(50), *range(70, 170, 20), *range(180, 200))]
+    for timestamp in timestamps:
+        ann.send(SSRC, timestamp.to_bytes(4, "big"), payload_type=109, timestamp=timestamp)
+    received = bob.rtp
+    assert [packet.payload for packet in received] == [t.to_bytes(4, "big") for t in timestamps]
+    assert {(packet.timestamp - t) % 2**32 for packet, t in zip(received, timestamps, strict=True)} == {
+        (received[0].timestamp - timestamps[0]) % 2**32
+    }
+    assert [packet.sequence_number - received[0].sequence_number for packet in received] == list(
+        range(len(timestamps))
+    )

@@ -51,6 +51,8 @@ class Line:
     """With NACK, and RTX of payload type 97 for 96 on the SSRC after `ssrc`."""
     feedback: tuple[str, ...] = ()
     """rtcp-fb values; "transport-cc" and "goog-remb" come with the header extension that each needs."""
+    parameters: tuple[str, ...] = ()
+    """fmtp values, each after its payload type."""
 
     def __str__(self) -> str:
         codecs = self.codecs or CODECS[self.kind]
@@ -63,6 +65,7 @@ class Line:
             "a=rtcp-mux",
             f"a=extmap:{MID_ID} urn:ietf:params:rtp-hdrext:sdes:mid",
             *(f"a=rtpmap:{codec}" for codec in codecs),
+            *(f"a=fmtp:{value}" for value in self.parameters),
             *(f"a=rtcp-fb:* {value}" for value in self.feedback),
         ]
         if "transport-cc" in self.feedback:
