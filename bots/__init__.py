@@ -8,6 +8,7 @@ async with bots.Room.join("http://localhost:8080/r/abc", display_name="Echo") as
 """
 
 from bots.bounded import Policy
+from bots.data import DataMessage
 from bots.errors import (
     AddressInvalid,
     BotError,
@@ -40,6 +41,7 @@ __all__ = [
     "AddressInvalid",
     "BotError",
     "ChatMessage",
+    "DataMessage",
     "Event",
     "Frame",
     "JoinRefused",

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
+from bots.data import DataMessage, seal
 from bots.errors import BotError, MediaFailed, RequestRefused, RoomLeft
 from bots.events import Event, MediaChanged
 from bots.messages import Json, Kind
@@ -33,6 +34,9 @@ GRACE = 2.0
 """Seconds that a peer-to-peer connection outlives the first frames of its participant from the media server:
 the other side may still be waiting for ours."""
 
+DATA_TIMEOUT = 10.0
+"""Seconds from the negotiation until data channels must be open."""
+
 MOVE_TIMEOUT = 15.0
 """Seconds after which the peer-to-peer connections end, once the bot is connected to the media server."""
 
@@ -48,8 +52,10 @@ class MediaPaths:
         receive: Collection[Kind],
         emit: Callable[[Event], None],
         clock: Callable[[], float],
+        on_data: Callable[[DataMessage], None] | None = None,
     ) -> None:
-        """`receive` is the kinds of tracks wanted; `clock` gives monotonic seconds."""
+        """`receive` is the kinds of tracks wanted; `clock` gives monotonic seconds; `on_data` is told every
+        data message: without it there are no data channels."""
         self.publications: dict[str, Publication] = {}
         self.connected_at: float | None = None
         """When ICE and DTLS with the media server were first done."""
@@ -63,6 +69,7 @@ class MediaPaths:
         self._receive = receive
         self._emit = emit
         self._clock = clock
+        self._on_data = on_data
         self._sfu: SfuConnection | None = None
         self._sfu_up_at = 0.0
         self._failures = 0
@@ -89,6 +96,32 @@ class MediaPaths:
         self._waiting.append(future)
         self._changed.set()
         await future
+
+    async def send_data(
+        self, payload: str | bytes, to: Collection[str] | None, topic: str, *, lossy: bool
+    ) -> bool:
+        """Send a data message once the channels are open; False where too much waits already.
+
+        Raises ValueError where it is too large, MediaFailed where there are no data channels, RequestRefused
+        or RoomLeft where they cannot be negotiated.
+        """
+        message = seal(payload, to, topic)
+        if self._on_data is None:
+            raise MediaFailed("this bot has no data channels: join with data=True")
+        if self._roster.mode != "sfu":
+            raise MediaFailed(f"data goes by the media server, and the room is in mode {self._roster.mode}")
+        channels = self._sfu.data if self._sfu is not None else None
+        if channels is None or not channels.is_open:
+            await self.settle()
+            channels = self._sfu.data if self._sfu is not None else None
+            if channels is None:
+                raise MediaFailed("there is no connection to the media server")
+            try:
+                async with asyncio.timeout(DATA_TIMEOUT):
+                    await channels.wait_open()
+            except TimeoutError:
+                raise MediaFailed(f"no data channel was open within {DATA_TIMEOUT:g} s") from None
+        return channels.send(message, lossy=lossy)
 
     def publish(self, publication: Publication) -> None:
         self.publications[publication.source] = publication
@@ -217,7 +250,9 @@ class MediaPaths:
 
     async def _negotiate(self) -> None:
         while True:
-            connection = self._sfu or SfuConnection(self._socket.request, self._first_frame, self._lost)
+            connection = self._sfu or SfuConnection(
+                self._socket.request, self._first_frame, self._lost, self._on_data
+            )
             self._sfu = connection
             was_connected = connection.connected
             try:

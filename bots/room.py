@@ -16,6 +16,7 @@ from aiortc import MediaStreamTrack
 from bots import address
 from bots import messages as wire
 from bots.bounded import BoundedQueue
+from bots.data import DataMessage
 from bots.errors import JoinRefused, ProtocolViolated, RoomLeft
 from bots.events import (
     Event,
@@ -42,6 +43,9 @@ JOIN_TIMEOUT = 10.0
 QUEUE_SIZE = 1000
 """Events, and chat messages, that wait for a reader; then the oldest are dropped and counted."""
 
+DATA_QUEUE_SIZE = 256
+"""Data messages that wait for a reader, of 64 kB at most each; then the oldest are dropped and counted."""
+
 _LEFT = 1000
 _DEFAULT_SOURCE = {"audio": "microphone", "video": "camera"}
 
@@ -64,7 +68,9 @@ class Room:
     only when that did not succeed.
     """
 
-    def __init__(self, socket: Socket, welcome: Welcome, receive: Collection[Kind], began: float) -> None:
+    def __init__(
+        self, socket: Socket, welcome: Welcome, receive: Collection[Kind], began: float, data: bool
+    ) -> None:
         """Use Room.join()."""
         self.protocol_violations = 0
         """Messages of the server that were not understood."""
@@ -73,11 +79,18 @@ class Room:
         self._welcomed = time.monotonic()
         self._events: BoundedQueue[Event] = BoundedQueue(QUEUE_SIZE)
         self._messages: BoundedQueue[ChatMessage] = BoundedQueue(QUEUE_SIZE)
+        self._data: BoundedQueue[DataMessage] = BoundedQueue(DATA_QUEUE_SIZE)
         self._roster = Roster(welcome, time.monotonic)
         self._happened = asyncio.Event()
         self._left: RoomLeft | None = None
         self._paths = MediaPaths(
-            self._roster, socket, welcome.ice_servers, receive, self._emit, time.monotonic
+            self._roster,
+            socket,
+            welcome.ice_servers,
+            receive,
+            self._emit,
+            time.monotonic,
+            self._data.put if data else None,
         )
         for track in self._roster.tracks.values():
             self._emit(TrackAdded(track))
@@ -92,6 +105,7 @@ class Room:
         *,
         publish: Mapping[str, MediaStreamTrack] | None = None,
         receive: Collection[Kind] = ("audio", "video"),
+        data: bool = False,
         timeout: float = JOIN_TIMEOUT,  # noqa: ASYNC109
         session: aiohttp.ClientSession | None = None,
     ) -> AsyncIterator[Room]:
@@ -99,7 +113,8 @@ class Room:
 
         Without a token the bot is a guest. `publish` (source → track) is sent from the first offer on, so
         that joining takes one round trip; `receive` is the kinds of tracks to receive, which are decoded
-        whether they are read or not. `session` is used but not closed.
+        whether they are read or not. With `data` the bot opens data channels, as soon as the room is in mode
+        `sfu`: only then it can send data, or gets any. `session` is used but not closed.
 
         Raises AddressInvalid; JoinRefused with the server's code and reason, or with `unreachable` or
         `timeout`.
@@ -116,7 +131,7 @@ class Room:
                     welcome = await cls._welcome(socket)
             except TimeoutError:
                 raise JoinRefused("timeout", f"no welcome from {where.socket} within {timeout:g} s") from None
-            room = cls(socket, welcome, receive, began)
+            room = cls(socket, welcome, receive, began, data)
             reader = asyncio.create_task(room._read(), name="bot-reader")
             try:
                 for source, track in (publish or {}).items():
@@ -176,8 +191,8 @@ class Room:
 
     @property
     def dropped(self) -> int:
-        """Events and chat messages that nobody read in time."""
-        return self._events.dropped + self._messages.dropped
+        """Events, chat and data messages that nobody read in time."""
+        return self._events.dropped + self._messages.dropped + self._data.dropped
 
     @property
     def resumed(self) -> int:
@@ -298,6 +313,38 @@ class Room:
                 return
             yield message
 
+    async def send_data(
+        self,
+        payload: str | bytes,
+        *,
+        to: Collection[str] | None = None,
+        topic: str = "",
+        lossy: bool = False,
+    ) -> bool:
+        """Send a data message to the participants named by `to`, or to all others who have data channels.
+
+        `lossy`: rather never than late. Waits until the channels are open. Returns whether the message goes
+        out: not where too much waits already. What the server refuses comes as the event `Refused`.
+
+        Raises ValueError where it has more than 65,536 bytes with its header, MediaFailed where there are no
+        data channels (joined without `data`, or the room is in mode `p2p`), RequestRefused, RoomLeft.
+        """
+        if self._left is not None:
+            raise self._left
+        return await self._paths.send_data(payload, to, topic, lossy=lossy)
+
+    async def data(self, timeout: float | None = None) -> AsyncIterator[DataMessage]:  # noqa: ASYNC109
+        """The data messages of others; at most DATA_QUEUE_SIZE wait, the oldest dropped first.
+
+        Ended as events().
+        """
+        while True:
+            try:
+                message = await self._data.get(timeout)
+            except StopAsyncIteration:
+                return
+            yield message
+
     @staticmethod
     async def _welcome(socket: Socket) -> Welcome:
         while True:
@@ -405,6 +452,7 @@ class Room:
             reason = error if lost else None
             self._events.close(reason)
             self._messages.close(reason)
+            self._data.close(reason)
             self._roster.clear(reason)
             self._wake()
 

@@ -12,6 +12,7 @@ from aiortc.exceptions import InvalidStateError
 from aiortc.mediastreams import MediaStreamError
 
 from bots import rtc
+from bots.data import DataChannels, DataMessage
 from bots.errors import MediaFailed
 from bots.messages import SFU, Json, Kind
 from bots.publication import Outlet, Publication
@@ -54,8 +55,10 @@ class SfuConnection:
         request: Request,
         on_frame: Callable[[RemoteTrack], None],
         on_lost: Callable[[SfuConnection, str], None],
+        on_data: Callable[[DataMessage], None] | None = None,
     ) -> None:
-        """`on_frame` is told the first frame of a track, `on_lost` once that the connection has ended."""
+        """`on_frame` is told the first frame of a track, `on_lost` once that the connection has ended,
+        `on_data` every data message; without it there are no data channels."""
         self.stale = 0
         """Frames let go because they belonged to the track that a line had before."""
         self._request = request
@@ -67,6 +70,8 @@ class SfuConnection:
         self._failure: str | None = None
         self._closed = False
         self._peer = rtc.connection()
+        self.data = DataChannels(self._peer, on_data) if on_data is not None else None
+        """The data channels, where they are wanted."""
         self._peer.on("connectionstatechange", self._state_changed)
 
     @property
@@ -89,7 +94,7 @@ class SfuConnection:
         """
         self._plan_sending(publications)
         self._plan_receiving(wanted)
-        if not self._sending and not self._receiving:
+        if not self._sending and not self._receiving and self.data is None:
             return False
         try:
             await self._peer.setLocalDescription(await self._peer.createOffer())
