@@ -193,9 +193,7 @@ async def test_a_server_database_is_migrated_by_command_only(make_settings, post
     url = postgres_database.render_as_string(hide_password=False)
     settings = make_settings(database={"url": url}, auth={"secret": SECRET})
     runner = web.AppRunner(create_app(settings))
-    with pytest.raises(
-        StartError, match="lacks the versions 00001, 00002, 00003, 00004: run `chatter migrate up`"
-    ):
+    with pytest.raises(StartError, match=r"lacks the versions 00001, 00002, .*: run `chatter migrate up`"):
         await runner.setup()
     await runner.cleanup()
     app = create_app(settings)

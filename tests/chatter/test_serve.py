@@ -102,6 +102,7 @@ async def test_drains_until_a_second_signal(tmp_path):
         async with http.post(f"{url}/rooms", headers=headers) as response:
             room = await response.json()
         async with http.ws_connect(f"{room['wsUrl']}?token={account['token']}") as ws:
+            assert (await ws.receive_json(timeout=TIMEOUT))["type"] == "welcome"
             process.terminate()
             async with asyncio.timeout(TIMEOUT):
                 while (told := await ws.receive_json())["type"] != "draining":
@@ -132,6 +133,7 @@ async def test_drains_until_the_last_has_gone(tmp_path):
     ):
         _, account = await sign_up(http, url)
         async with http.ws_connect(f"{url}/ws/room?token={account['token']}") as ws:
+            assert (await ws.receive_json(timeout=TIMEOUT))["type"] == "welcome"
             process.terminate()
             async with asyncio.timeout(TIMEOUT):
                 while (await ws.receive_json())["type"] != "draining":

@@ -141,10 +141,10 @@ async def test_browsers_take_a_stopped_line(page: Page) -> None:
     assert result["directions"] == {"0": "sendrecv", "1": "sendrecv", "3": "recvonly"}
 
 
-async def test_browsers_fall_back_from_simulcast_to_one_stream(page: Page) -> None:
+async def test_browsers_keep_their_simulcast(page: Page) -> None:
     result = await negotiate(page, "simulcast", frozenset(), frozenset())
     assert result["directions"] == {"0": "sendonly"}
-    assert result["encodings"] == {"0": 1}
+    assert result["encodings"] == {"0": 3}
 
 
 async def test_browsers_take_an_answer_without_any_line_and_go_on(page: Page) -> None:
