@@ -29,6 +29,8 @@ class Participant:
     grants: Grants = GRANTS_OF_ROLE["speaker"]
     keys: frozenset[str] = frozenset()
     """What tells that somebody who comes again is the same: account, device, join token."""
+    former_token: str = ""
+    """What resumed it last: good until the client shows that it has the next one."""
     received: int = 0
     """Messages that came from the client, the refused ones included."""
     media: Mapping[str, object] | None = None

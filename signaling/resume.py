@@ -36,7 +36,10 @@ class ResumeRefused(Refused):
 
 
 class ResumeTokens:
-    """Who can be resumed by what: each participant has one token at a time, which is good for one use."""
+    """Who can be resumed by what: each participant has one token, which is good for one use.
+
+    After that use it stays good until the client has shown that it has the next one.
+    """
 
     def __init__(self, new: Callable[[], str] = new_token) -> None:
         self._new = new
@@ -51,6 +54,18 @@ class ResumeTokens:
         participant.resume_token = self._new()
         self._places[participant.resume_token] = (room_id, participant)
 
+    def renew(self, room_id: str, participant: Participant, used: str) -> None:
+        """A participant was resumed by a token: give it the next one, and for now keep the one used."""
+        for token in {participant.former_token, participant.resume_token} - {used}:
+            self._end(token, "used")
+        participant.former_token = used
+        self.issue(room_id, participant)
+
+    def confirm(self, participant: Participant) -> None:
+        """The participant has its newest token: the one before is good for nothing."""
+        self._end(participant.former_token, "used")
+        participant.former_token = ""
+
     def find(self, room_id: str, token: str) -> Participant:
         """Return whose token it is, and leave it good. Raises ResumeRefused."""
         place = self._places.get(token)
@@ -61,11 +76,14 @@ class ResumeTokens:
         return place[1]
 
     def spend(self, participant: Participant, reason: Reason) -> None:
-        """Make a participant's token good for nothing."""
-        token = participant.resume_token
+        """Make a participant's tokens good for nothing."""
+        self._end(participant.resume_token, reason)
+        self._end(participant.former_token, reason)
+        participant.resume_token = participant.former_token = ""
+
+    def _end(self, token: str, reason: Reason) -> None:
         if self._places.pop(token, None) is None:
             return
-        participant.resume_token = ""
         self._spent[token] = reason
         if len(self._spent) > MAX_SPENT:
             del self._spent[next(iter(self._spent))]

@@ -193,11 +193,15 @@ class Rooms:
         if participant.outbox.closing is not None:
             raise Refused(participant.outbox.closing.code, participant.outbox.closing.message)
         self._detached.pop(participant, None)
-        self._tokens.spend(participant, "used")
-        self._tokens.issue(room_id, participant)
+        self._tokens.renew(room_id, participant, token)
         participant.local = local
         self.counters.resumed += 1
         return room, participant, room.resume(participant, after)
+
+    def heard(self, participant: Participant) -> None:
+        """A message came on a participant's connection: it has what it was told first, its newest token."""
+        if participant.former_token:
+            self._tokens.confirm(participant)
 
     def leave(self, room: Room, participant: Participant, now: float) -> None:
         """Take a participant out of its room. Nothing happens if it has left."""

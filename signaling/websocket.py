@@ -147,6 +147,7 @@ class Connection:
             match received.type:
                 case WSMsgType.TEXT | WSMsgType.BINARY:
                     participant.received += 1
+                    self._rooms.heard(participant)
                     admitted = rate.admit(self._loop.time(), 1 + len(received.data) // BYTES_PER_MESSAGE)
                     self._receive(room, participant, received.type, received.data, admitted)
                     # Not reading is what slows a flood down: TCP holds the sender back. And frames that are

@@ -150,7 +150,7 @@ def test_taking_over_a_connection_that_seems_alive():
         (lambda world: None, "", "room", "unknown"),
         (lambda world: world.rooms.detach(world.room, world.ada, -30.0), "token1", "room", "late"),
         (lambda world: world.rooms.leave(world.room, world.ada, 0.0), "token1", "room", "late"),
-        (lambda world: world.resume("token1", 2), "token1", "room", "used"),
+        (lambda world: world.rooms.heard(world.resume("token1", 2)[0]), "token1", "room", "used"),
         (lambda world: None, "token1", "other", "other_room"),
         (lambda world: None, "token1", "no such", "other_room"),
     ],
@@ -180,6 +180,22 @@ def test_the_next_token_is_good_for_the_next_time():
         world.rooms.detach(world.room, world.ada, 0.0)
         token = world.resume(token, 2)[1]["resume"]["token"]
     assert world.rooms.counters.resumed == 5
+
+
+def test_a_resumed_that_was_lost_costs_no_rejoin():
+    world = World()
+    numbered(world.ada)
+    after = world.ada.outbox.last_seq
+    lost = [world.resume("token1", after)[1]["resume"]["token"] for _ in range(2)]
+    world.rooms.detach(world.room, world.ada, 0.0)
+    ada, resumed = world.resume("token1", after)
+    assert (ada, resumed["missed"], len(set(lost))) == (world.ada, 0, 2)
+    # The client speaks: it has the newest token, and that one alone is good.
+    world.rooms.heard(ada)
+    for token in ("token1", *lost):
+        with pytest.raises(ResumeRefused):
+            world.rooms.resume("room", token, 2, 0.0)
+    assert world.resume(resumed["resume"]["token"], after)[0] is world.ada
 
 
 def test_where_connections_are_not_resumed_a_broken_one_is_a_leave():
