@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.metadata
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -44,6 +43,7 @@ from chatter.monitoring.quality_messages import QualityMessages
 from chatter.monitoring.room_metrics import RoomMetrics
 from chatter.monitoring.sampler import Sampler
 from chatter.settings import SECRET, Settings
+from chatter.version import version
 from migrations.runner import Migrations, UnknownVersionError
 from observability.exchange import setup_answers
 from observability.logs import logging_middleware
@@ -93,11 +93,6 @@ form of the same."""
 routes = Routes("server")
 
 Lifetime = Callable[[web.Application], AsyncIterator[None]]
-
-
-def version() -> str:
-    """Return the version of this program."""
-    return importlib.metadata.version("chatter")
 
 
 def create_app(settings: Settings) -> web.Application:

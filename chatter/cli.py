@@ -12,15 +12,12 @@ from collections.abc import Mapping, Sequence
 from yarl import URL
 
 from auth.database import create_engine
-from chatter.app import version
 from chatter.data import DataFolder
 from chatter.database_url import DATABASE_ERRORS, unusable
-from chatter.doctor.examine import examine
-from chatter.doctor.finding import lines, summary
 from chatter.errors import SettingsError, StartError
 from chatter.loader import DEFAULT_CONFIG_PATH, Override, load_settings
-from chatter.server import serve
 from chatter.settings import Settings
+from chatter.version import version
 from migrations.runner import Migrations, UnknownVersionError
 from observability.logs import configure_logging
 
@@ -123,6 +120,10 @@ def make_parser(with_bot: bool = False) -> argparse.ArgumentParser:
 
 def run_doctor(args: argparse.Namespace) -> int:
     """Look at everything and print what was found. Return 1 where something has to be mended."""
+    # The commands are slow to load, each in its own way: a bot waits for none of the others.
+    from chatter.doctor.examine import examine
+    from chatter.doctor.finding import lines, summary
+
     settings = _settings(os.environ)
     findings = asyncio.run(examine(settings, args.url))
     for line in lines(findings):
@@ -133,6 +134,8 @@ def run_doctor(args: argparse.Namespace) -> int:
 
 def run_serve(args: argparse.Namespace) -> int:
     """Serve until told to stop."""
+    from chatter.server import serve
+
     overrides = []
     if args.addr is not None:
         overrides.append(Override("--addr", ("server", "addr"), args.addr))

@@ -5,8 +5,8 @@ from types import ModuleType
 import pytest
 import structlog
 
-from chatter.app import version
 from chatter.cli import main
+from chatter.version import version
 
 
 @pytest.fixture(autouse=True)
