@@ -259,3 +259,37 @@ test("figures of what is played", async () => {
     ["b", "camera", "sfu", 30, 640],
   );
 });
+
+test("decisions of a moderator are messages", async () => {
+  const world = await join();
+  assert.equal(world.call.moderate({ action: "mute", clientId: "b", source: "camera" }), true);
+  world.call.moderate({ action: "lock", enabled: true });
+  assert.deepEqual(world.sent("moderate"), [
+    { type: "moderate", action: "mute", clientId: "b", source: "camera" },
+    { type: "moderate", action: "lock", enabled: true },
+  ]);
+});
+
+test("a listener says nothing of tracks, and offers and says them again when allowed to", async () => {
+  const world = await join({ mode: "sfu" });
+  await world.answer();
+  const said = () => world.sent("tracks").at(-1).tracks.map(({ source }) => source);
+  const grants = world.call.room.grants;
+  assert.deepEqual(said(), ["microphone", "camera"]);
+  await world.say({ type: "role", clientId: "a", role: "listener", grants: { ...grants, publish: [] } });
+  assert.equal(world.sent("tracks").length, 1);
+  await world.answer();
+  const offers = world.sent("webrtc", "offer").length;
+  await world.say({ type: "role", clientId: "a", role: "speaker", grants });
+  assert.deepEqual(said(), ["microphone", "camera"]);
+  assert.equal(world.sent("tracks").length, 2);
+  assert.equal(world.sent("webrtc", "offer").length, offers + 1);
+});
+
+test("another's role changes nothing of what one sends", async () => {
+  const world = await join({ mode: "sfu", participants: [ann, bob] });
+  await world.answer();
+  const before = world.sockets.at(-1).sent.length;
+  await world.say({ type: "role", clientId: "b", role: "listener" });
+  assert.equal(world.sockets.at(-1).sent.length, before);
+});

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { emptyRoom, participantOf, reduce, trackOf } from "../../web/static/chatter/room.js";
+import { emptyRoom, mayPublish, participantOf, reduce, trackOf } from "../../web/static/chatter/room.js";
 
 function frozen(value) {
   if (value && typeof value === "object") Object.values(Object.freeze(value)).forEach(frozen);
@@ -11,6 +11,8 @@ function frozen(value) {
 const ann = { id: "a", displayName: "Ann" };
 const bob = { id: "b", displayName: "Bob" };
 const camera = { id: "b:camera", clientId: "b", kind: "video", source: "camera", muted: false, sfu: false, encodings: [] };
+const carla = { id: "c", displayName: "Carla", role: "guest" };
+const policy = { name: "Standup", locked: true, lobby: true, guests: "allow" };
 const room = frozen({ ...emptyRoom, clientId: "a", roomId: "r", participants: [ann, bob], tracks: [camera] });
 
 const table = {
@@ -54,6 +56,29 @@ const table = {
     { tracks: [{ ...camera, muted: true }] },
   ],
   "a track goes": [{ type: "tracks", action: "removed", tracks: [camera] }, { tracks: [] }],
+  "welcome tells the role, the grants and how the room is set": [
+    { type: "welcome", clientId: "z", role: "owner", grants: { ...emptyRoom.grants, moderate: true }, room: policy },
+    { role: "owner", grants: { ...emptyRoom.grants, moderate: true }, policy, waiting: [] },
+  ],
+  "a moderator resumes, and what was missed is gone": [
+    { type: "resumed", clientId: "a", mode: "sfu", missed: null, participants: [ann], tracks: [], role: "moderator",
+      grants: { ...emptyRoom.grants, moderate: true }, room: policy, waiting: [carla] },
+    { role: "moderator", grants: { ...emptyRoom.grants, moderate: true }, policy, waiting: [carla] },
+  ],
+  "somebody with a role joins": [
+    { type: "presence", action: "join", clientId: "c", displayName: "Carla", role: "guest", bot: true },
+    { participants: [ann, bob, { ...carla, bot: true }] },
+  ],
+  "somebody waits": [{ type: "waiting", participants: [carla] }, { waiting: [carla] }],
+  "the room is set otherwise": [{ type: "room", seq: 4, ...policy }, { policy }],
+  "another has a new role": [
+    { type: "role", clientId: "b", role: "moderator" },
+    { participants: [ann, { ...bob, role: "moderator" }], role: "speaker", grants: emptyRoom.grants },
+  ],
+  "one has a new role": [
+    { type: "role", clientId: "a", role: "listener", grants: { ...emptyRoom.grants, publish: [] } },
+    { participants: [{ ...ann, role: "listener" }, bob], role: "listener", grants: { ...emptyRoom.grants, publish: [] } },
+  ],
   "another mode": [{ type: "mode", mode: "sfu" }, { mode: "sfu" }],
 };
 
@@ -66,6 +91,19 @@ for (const [name, [message, expected]] of Object.entries(table))
 const follows = { type: "resumed", clientId: "a", mode: "sfu", missed: 2 };
 for (const message of [{ type: "chat", text: "x" }, follows, { type: "pong" }, { type: "of the future", participants: [] }])
   test(`${message.type} leaves the room as it is`, () => assert.equal(reduce(room, message), room));
+
+test("who moderates no more is not told who waits", () => {
+  const moderator = { ...room, grants: { ...room.grants, moderate: true }, waiting: [carla] };
+  const demoted = reduce(moderator, { type: "role", clientId: "a", role: "speaker", grants: emptyRoom.grants });
+  assert.deepEqual(demoted.waiting, []);
+});
+
+test("what one may show", () => {
+  const grants = { ...emptyRoom.grants, publish: ["screen"] };
+  const sources = ["microphone", "camera", "screen", "screen-audio"];
+  assert.deepEqual(sources.filter((source) => mayPublish({ ...room, grants }, source)), ["screen", "screen-audio"]);
+  assert.deepEqual(sources.filter((source) => mayPublish(room, source)), sources);
+});
 
 test("finding", () => {
   assert.equal(participantOf(room, "b"), bob);

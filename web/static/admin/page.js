@@ -4,10 +4,10 @@
  * Stable `data-testid`s: admin-live (data-state live, waiting or refused), admin-notice, admin-rooms, admin-room,
  * close-room, admin-people, admin-person, remove, admin-joins, admin-join, log-level, drain, confirm.
  */
+import { confirmed } from "../app/confirm.js";
 import { byId, element } from "../app/element.js";
 import { accessToken, account } from "../app/session.js";
 import { Chart } from "./chart.js";
-import { confirmed } from "./confirm.js";
 import { bitrate, bytes, count, duration, milliseconds, percent } from "./format.js";
 import { Joins } from "./joins.js";
 import { keyed } from "./keyed.js";

@@ -1,3 +1,4 @@
+import { mayPublish } from "../chatter/room.js";
 import { announce } from "./announcer.js";
 import { byId, setIcon } from "./element.js";
 import { showSwitch } from "./preview.js";
@@ -59,6 +60,9 @@ export class CallBar {
       this.show();
     });
     this.#screenShare.on("problem", complain);
+    call.on("muted", ({ sources }) => {
+      if (sources.includes("screen")) this.#screenShare.stop();
+    });
     shortcuts({
       m: () => this.#toggle("microphone"),
       v: () => this.#toggle("camera"),
@@ -73,6 +77,11 @@ export class CallBar {
   show() {
     showSwitch(this.#mute, "mic", "microphone", this.#media.isOn("microphone"), "m");
     showSwitch(this.#camera, "camera", "camera", this.#media.isOn("camera"), "v");
+    const { room } = this.#call;
+    this.#mute.disabled = !mayPublish(room, "microphone");
+    this.#camera.disabled = !mayPublish(room, "camera");
+    this.#screen.disabled = !mayPublish(room, "screen");
+    if (this.#screen.disabled && this.#screenShare.isOn) this.#screenShare.stop();
     const sharing = this.#screenShare.isOn;
     setIcon(this.#screen, sharing ? "screen-off" : "screen");
     this.#screen.classList.toggle("on", sharing);
@@ -83,7 +92,7 @@ export class CallBar {
 
   /** @param {Device} device */
   #toggle(device) {
-    if (!this.#call.room.clientId) return;
+    if (!this.#call.room.clientId || !mayPublish(this.#call.room, device)) return;
     const on = !this.#media.isOn(device);
     void this.#media.set(device, on);
     const name = device === "microphone" ? "Microphone" : "Camera";
@@ -91,7 +100,7 @@ export class CallBar {
   }
 
   #toggleScreen() {
-    if (!this.#call.room.clientId) return;
+    if (!this.#call.room.clientId || !mayPublish(this.#call.room, "screen")) return;
     if (this.#screenShare.isOn) this.#screenShare.stop();
     else void this.#screenShare.start();
   }

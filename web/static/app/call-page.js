@@ -7,11 +7,14 @@
  * camera or screen; class has-video, speaking, muted, pip), mute-button, camera-button, screen-button (aria-pressed),
  * participants-button, participant (data-client-id), rename-button, rename-input, rename-save, people-copy-link,
  * settings-button, copy-link, chat-button, chat-unread, chat-input, chat-send, chat-message, hear-button, connection-banner,
- * leave-button, ended, retry, rejoin, guest. Lobby: create-room, room-code-input, join-room, recent-rooms, sign-out,
+ * leave-button, ended, retry, rejoin, guest. For moderators: knock, knock-admit, waiting-badge, waiting-person, admit, deny,
+ * admit-all, person-menu-button, mute-microphone, mute-camera, mute-screen, make-moderator, make-speaker, make-listener,
+ * remove-person, lock-room, lobby-switch, end-call, confirm. Start page: create-room, room-code-input, join-room, recent-rooms, sign-out,
  * sign-in-link, register-link. Accounts: register-username, register-password, register-submit and the same with
  * signin-, continue-as-guest.
  */
 import { Call } from "../chatter/call.js";
+import { mayPublish } from "../chatter/room.js";
 import { CallView } from "./call-view.js";
 import { showEnded } from "./ended.js";
 import { LevelMeter } from "./level-meter.js";
@@ -114,7 +117,10 @@ function end() {
   meter.close();
 }
 
-call.on("room", ({ message }) => {
+call.on("room", ({ room, before, message }) => {
+  if (room.grants !== before.grants)
+    for (const source of /** @type {const} */ (["microphone", "camera"]))
+      if (!mayPublish(room, source) && media.isOn(source)) void media.set(source, false);
   if (message.type !== "welcome") return;
   preview.close();
   visited(roomId);

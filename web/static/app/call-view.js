@@ -8,6 +8,7 @@ import { ChatPanel } from "./chat-panel.js";
 import { copiesLink } from "./copy-link.js";
 import { byId } from "./element.js";
 import { Grid } from "./grid.js";
+import { ModerationView } from "./moderation-view.js";
 import { shown } from "./names.js";
 import { PeoplePanel } from "./people-panel.js";
 import { prefer, preferences } from "./preferences.js";
@@ -32,6 +33,7 @@ export class CallView {
   #viewing;
   #chat;
   #people;
+  #moderation;
   #bar;
   #stats;
   #banner;
@@ -59,7 +61,11 @@ export class CallView {
     this.#onName = onName;
     this.#viewing = new Viewing((clientId, source, view) => call.setView(clientId, source, view));
     this.#chat = new ChatPanel((text) => call.sendChat(text));
-    this.#people = new PeoplePanel((displayName) => this.#rename(displayName));
+    this.#moderation = new ModerationView(call);
+    this.#people = new PeoplePanel(
+      (displayName) => this.#rename(displayName),
+      (decision) => this.#moderation.moderate(decision),
+    );
     this.#banner = new Banner(() => call.retryNow());
     const hear = byId("hear", HTMLButtonElement);
     this.#audio = new AudioOutput({
@@ -165,6 +171,7 @@ export class CallView {
       for (const track of message.tracks)
         if (track.source === "screen" && track.clientId !== room.clientId)
           announce(`${shown(room.participants.find(({ id }) => id === track.clientId)?.displayName)} shares a screen`);
+    this.#moderation.show(room, before, message);
     this.#show(room);
   }
 
@@ -247,6 +254,6 @@ export class CallView {
 
   #showTitle() {
     const { unread } = this.#chat;
-    document.title = `${unread ? `(${unread}) ` : ""}${this.#roomId} · Chatter`;
+    document.title = `${unread ? `(${unread}) ` : ""}${this.#call.room.policy.name || this.#roomId} · Chatter`;
   }
 }

@@ -1,8 +1,13 @@
 import { trackOf } from "../chatter/room.js";
 import { byId, element, icon } from "./element.js";
 import { setAvatar, shown } from "./names.js";
+import { PersonMenu } from "./person-menu.js";
 
+/** @import { Moderation, Role } from "../chatter/messages.js" */
 /** @import { Room } from "../chatter/room.js" */
+
+/** @type {Partial<Record<Role, string>>} what is worth saying of somebody */
+const ROLES = { owner: "Owner", moderator: "Moderator", listener: "Listener", guest: "Guest" };
 
 /** Who is here, and under which name one is here oneself. */
 export class PeoplePanel {
@@ -10,9 +15,14 @@ export class PeoplePanel {
   #form = byId("rename-form", HTMLFormElement);
   #input = byId("rename-input", HTMLInputElement);
   #ownName = "";
+  #menu;
 
-  /** @param {(displayName: string) => void} rename */
-  constructor(rename) {
+  /**
+   * @param {(displayName: string) => void} rename
+   * @param {(decision: Moderation) => void} moderate
+   */
+  constructor(rename, moderate) {
+    this.#menu = new PersonMenu(moderate, (clientId) => this.focus(clientId));
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       const displayName = this.#input.value.trim();
@@ -28,9 +38,13 @@ export class PeoplePanel {
     });
   }
 
-  focus() {
-    const edit = this.#list.querySelector("button");
-    (edit ?? byId("people-close", HTMLButtonElement)).focus();
+  /** @param {string} [clientId] whose row it is to be, if they are there; otherwise one's own */
+  focus(clientId) {
+    const rows = /** @type {HTMLElement[]} */ ([...this.#list.children]);
+    const row = rows.find((each) => each.dataset.clientId === clientId);
+    const own = this.#list.querySelector("[data-testid=rename-button]");
+    const button = row?.querySelector("button") ?? (own instanceof HTMLButtonElement ? own : null);
+    (button ?? byId("people-close", HTMLButtonElement)).focus();
   }
 
   /**
@@ -41,10 +55,13 @@ export class PeoplePanel {
     const count = String(room.participants.length);
     byId("people-count", HTMLElement).textContent = count;
     byId("people-badge", HTMLElement).textContent = count;
-    byId("people-toggle", HTMLElement).setAttribute("aria-label", `People, ${count} here`);
+    const waiting = room.waiting.length ? `, ${room.waiting.length} waiting to come in` : "";
+    byId("people-toggle", HTMLElement).setAttribute("aria-label", `People, ${count} here${waiting}`);
     this.#input.maxLength = room.limits.displayNameCharacters;
-    const editing = document.activeElement?.closest(".person") !== null;
-    const rows = room.participants.map(({ id, displayName }) => {
+    const focused = document.activeElement?.closest("#people .person");
+    const rows = room.participants.map((participant) => {
+      const { id, displayName, role, bot } = participant;
+      const standing = bot ? "Bot" : role && ROLES[role];
       const own = id === room.clientId;
       if (own) this.#ownName = displayName;
       const avatar = element("span", { class: "avatar", "aria-hidden": "true" });
@@ -53,7 +70,12 @@ export class PeoplePanel {
         "li",
         { class: "person", "data-testid": "participant", "data-client-id": id },
         avatar,
-        element("span", { class: "name" }, own ? `${shown(displayName)} (you)` : shown(displayName)),
+        element(
+          "span",
+          { class: "who" },
+          element("span", { class: "name" }, own ? `${shown(displayName)} (you)` : shown(displayName)),
+          ...(standing ? [element("span", { class: "role" }, standing)] : []),
+        ),
       );
       if (own) {
         const edit = element(
@@ -77,11 +99,14 @@ export class PeoplePanel {
           `microphone ${microphoneOn ? "on" : "off"}, camera ${cameraOn ? "on" : "off"}`,
         ),
       );
+      const more = this.#menu.button(room, participant);
+      if (more) row.append(more);
       row.classList.toggle("speaking", speaking.has(id));
       return row;
     });
     this.#list.replaceChildren(...rows);
-    if (editing) this.focus();
+    this.#menu.show(room);
+    if (focused instanceof HTMLElement) this.focus(focused.dataset.clientId);
   }
 
   /** @param {ReadonlySet<string>} speaking */

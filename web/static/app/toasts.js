@@ -21,6 +21,24 @@ export function complain({ title, text }) {
 }
 
 /**
+ * Somebody is at the door.
+ *
+ * @param {string} text
+ * @param {() => void} onAdmit
+ * @returns {() => void} takes it away
+ */
+export function knock(text, onAdmit) {
+  const button = element("button", { class: "button small primary", type: "button", "data-testid": "knock-admit" }, "Admit");
+  const line = element("div", { class: "toast knock", "data-testid": "knock" }, element("span", {}, text), button);
+  button.addEventListener("click", () => {
+    line.remove();
+    onAdmit();
+  });
+  show(line, PROBLEM_MS);
+  return () => line.remove();
+}
+
+/**
  * @param {HTMLElement} line
  * @param {number} milliseconds
  */

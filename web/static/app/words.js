@@ -86,7 +86,7 @@ export function refusal(code, guest) {
         offer: ["retry", "home"],
       };
     case "guests_not_allowed":
-      return { title: "This server asks you to sign in", text: "Sign in to join the room.", offer: ["signin", "home"] };
+      return { title: "Please sign in", text: "This room is for people with an account here.", offer: ["signin", "home"] };
     case "token_invalid":
     case "token_expired":
       return {
@@ -97,7 +97,7 @@ export function refusal(code, guest) {
     case "removed":
       return {
         title: "You were removed from the call",
-        text: "Somebody in charge of this server has ended your part in it.",
+        text: "A moderator has ended your part in it.",
         offer: ["home"],
       };
     case "admission_denied":

@@ -3,7 +3,7 @@ import { Emitter } from "./emitter.js";
 import { firstFrame } from "./first-frame.js";
 import { Incoming } from "./incoming.js";
 import { Mesh } from "./mesh.js";
-import { emptyRoom, reduce, trackOf } from "./room.js";
+import { emptyRoom, mayPublish, reduce, trackOf } from "./room.js";
 import { SfuConnection } from "./sfu.js";
 import { Signaling } from "./signaling.js";
 import { Speakers, levelOf } from "./speaking.js";
@@ -14,7 +14,7 @@ import { Views } from "./views.js";
 /** @import { DataMessage, DataOptions } from "./data.js" */
 /**
  * @import { Chat, Draining, InLobby, Kind, Mode, Muted, QualityNews, Resumed, ServerError, ServerMessage, Source, Stats } from "./messages.js"
- * @import { Subscription } from "./messages.js"
+ * @import { Moderation, Subscription } from "./messages.js"
  */
 /** @import { Room } from "./room.js" */
 /** @import { SfuState } from "./sfu.js" */
@@ -241,6 +241,16 @@ export class Call extends Emitter {
     if (!this.#signaling.away) this.#signaling.send({ type: "stats" });
   }
 
+  /**
+   * Decides about somebody or about the room, as moderators may. A refusal comes as an `error` event.
+   *
+   * @param {Moderation} decision
+   * @returns {boolean} whether it could be sent, or will be when the connection is back
+   */
+  moderate(decision) {
+    return this.#signaling.send({ type: "moderate", ...decision });
+  }
+
   /** @returns {Promise<TrackStats[]>} of each remote track that is played */
   async stats() {
     return Promise.all(
@@ -272,6 +282,13 @@ export class Call extends Emitter {
       case "muted":
         for (const source of message.sources) this.setMuted(source, true);
         this.emit("muted", message);
+        break;
+      case "role":
+        // Of what one may show now, the server knows nothing: what one might not show it has let go of.
+        if (this.#room.grants === before.grants) break;
+        this.#said = "[]";
+        this.#sendTracks();
+        this.#sfu?.renegotiate();
         break;
       case "draining":
         this.emit("draining", message);
@@ -452,6 +469,7 @@ export class Call extends Emitter {
     if (!this.#room.clientId) return;
     const tracks = [...this.#local]
       .filter(([source, track]) => track || source === "microphone" || source === "camera")
+      .filter(([source]) => mayPublish(this.#room, source))
       .map(([source]) => ({ source, muted: this.isMuted(source) }));
     const said = JSON.stringify(tracks);
     if (said !== this.#said && this.#signaling.send({ type: "tracks", tracks })) this.#said = said;

@@ -5,7 +5,7 @@
  * @typedef {"microphone" | "camera" | "screen" | "screen-audio"} Source
  * @typedef {"p2p" | "sfu"} Mode
  *
- * @typedef {{id: string, displayName: string}} Participant
+ * @typedef {{id: string, displayName: string, role?: Role, bot?: boolean}} Participant
  * @typedef {{rid: string | null, codec: string}} Encoding
  *
  * @typedef {object} Track
@@ -33,6 +33,9 @@
  * @property {Track[]} tracks
  * @property {RTCIceServer[]} iceServers
  * @property {Limits} limits
+ * @property {Role} [role] one's own
+ * @property {Grants} [grants] one's own
+ * @property {RoomPolicy} [room]
  * @property {Resume} [resume] missing where connections are not resumed
  *
  * @typedef {{token: string, seconds: number}} Resume
@@ -48,9 +51,14 @@
  * @property {Participant[]} [participants]
  * @property {Track[]} [tracks]
  * @property {Media | null} [media]
+ * @property {RoomPolicy} [room]
+ * @property {Role} [role]
+ * @property {Grants} [grants]
+ * @property {Waiting[]} [waiting]
  *
  * @typedef {{type: "participants", participants: Participant[]}} Participants
- * @typedef {{type: "presence", action: "join" | "leave", clientId: string, displayName?: string}} Presence
+ * @typedef {{type: "presence", action: "join" | "leave", clientId: string, displayName?: string, role?: Role,
+ *   bot?: boolean}} Presence
  * @typedef {{type: "profile", clientId: string, displayName: string}} Profile
  * @typedef {{type: "chat", id: string, from: string, displayName: string, text: string, timestamp: number}} Chat
  * @typedef {{type: "tracks", action: "added" | "updated" | "removed", tracks: Track[]}} Tracks
@@ -62,6 +70,12 @@
  *   a moderator has to let one in
  * @typedef {{id: string, displayName: string, role: Role}} Waiting
  * @typedef {"owner" | "moderator" | "speaker" | "listener" | "guest"} Role
+ * @typedef {"moderator" | "speaker" | "listener"} AssignableRole
+ * @typedef {{publish: ("camera" | "microphone" | "screen")[], subscribe: boolean, chat: boolean, data: boolean,
+ *   moderate: boolean, hidden: boolean, bot: boolean}} Grants what somebody may do
+ * @typedef {{name: string, locked: boolean, lobby: boolean, guests: "allow" | "lobby" | "deny"}} RoomPolicy
+ * @typedef {{type: "room"} & RoomPolicy} RoomChange
+ * @typedef {{type: "role", clientId: string, role: Role, grants?: Grants}} RoleChange with `grants`: one's own
  * @typedef {{type: "waiting", participants: Waiting[]}} WaitingList
  * @typedef {{type: "muted", sources: Source[], by: string | null}} Muted a moderator has muted what one sends
  * @typedef {{code: string, text: string, trackId: string | null}} Cause why something is worse than it could be
@@ -116,7 +130,13 @@
  * @property {Record<string, string | null>} [subscribe]
  *
  * @typedef {(Welcome | QualityNews | Stats | Resumed | Participants | Presence | Profile | Chat | Tracks | ModeChange | Media | ServerError
- *   | InLobby | WaitingList | Muted | Pong | Draining | WebRtc | Encodings | Subscription) & {seq?: number}} ServerMessage
+ *   | InLobby | WaitingList | RoomChange | RoleChange | Muted | Pong | Draining | WebRtc | Encodings | Subscription) & {seq?: number}} ServerMessage
+ *
+ * @typedef {{action: "admit" | "deny" | "remove", clientId: string}
+ *   | {action: "mute", clientId: string, source?: Source}
+ *   | {action: "role", clientId: string, role: AssignableRole}
+ *   | {action: "lock" | "lobby", enabled: boolean}
+ *   | {action: "end"}} Moderation what a moderator decides
  *
  * @typedef {{type: string, [field: string]: unknown}} ClientMessage
  */

@@ -1,4 +1,4 @@
-/** @import { Limits, Mode, Participant, ServerMessage, Source, Track } from "./messages.js" */
+/** @import { Grants, Limits, Mode, Participant, Role, RoomPolicy, ServerMessage, Source, Track, Waiting } from "./messages.js" */
 
 /**
  * What a client knows of its room. Never changed in place: `reduce` gives the next one.
@@ -12,10 +12,29 @@
  * @property {readonly Track[]} tracks
  * @property {readonly RTCIceServer[]} iceServers
  * @property {Limits} limits
+ * @property {Role} role one's own
+ * @property {Grants} grants one's own
+ * @property {RoomPolicy} policy how the room is set
+ * @property {readonly Waiting[]} waiting who is in the lobby, as moderators are told
  */
 
 /** @type {Limits} */
 const DEFAULT_LIMITS = { participants: 50, messageBytes: 65_536, chatCharacters: 4000, displayNameCharacters: 64 };
+
+// Of a server that tells of none: everybody may do all but decide about others.
+/** @type {Grants} */
+const DEFAULT_GRANTS = {
+  publish: ["camera", "microphone", "screen"],
+  subscribe: true,
+  chat: true,
+  data: true,
+  moderate: false,
+  hidden: false,
+  bot: false,
+};
+
+/** @type {RoomPolicy} */
+const DEFAULT_POLICY = { name: "", locked: false, lobby: false, guests: "allow" };
 
 /** @type {Room} */
 export const emptyRoom = Object.freeze({
@@ -27,6 +46,10 @@ export const emptyRoom = Object.freeze({
   tracks: [],
   iceServers: [],
   limits: DEFAULT_LIMITS,
+  role: "speaker",
+  grants: DEFAULT_GRANTS,
+  policy: DEFAULT_POLICY,
+  waiting: [],
 });
 
 /**
@@ -60,6 +83,10 @@ export function reduce(room, message) {
         tracks: message.tracks ?? [],
         iceServers: message.iceServers ?? [],
         limits: { ...DEFAULT_LIMITS, ...message.limits },
+        role: message.role ?? "speaker",
+        grants: message.grants ?? DEFAULT_GRANTS,
+        policy: message.room ?? DEFAULT_POLICY,
+        waiting: [],
       };
     case "resumed":
       // What was missed follows, message by message, unless it is gone.
@@ -69,13 +96,19 @@ export function reduce(room, message) {
         mode: message.mode,
         participants: message.participants ?? [],
         tracks: message.tracks ?? [],
+        role: message.role ?? room.role,
+        grants: message.grants ?? room.grants,
+        policy: message.room ?? room.policy,
+        waiting: message.waiting ?? [],
       };
     case "participants":
       return { ...room, participants: message.participants };
     case "presence": {
-      const { clientId, displayName = "" } = message;
-      if (message.action === "join")
-        return { ...room, participants: merge(room.participants, [{ id: clientId, displayName }]) };
+      const { clientId, displayName = "", role, bot } = message;
+      if (message.action === "join") {
+        const newcomer = { id: clientId, displayName, ...(role && { role }), ...(bot && { bot }) };
+        return { ...room, participants: merge(room.participants, [newcomer]) };
+      }
       return {
         ...room,
         participants: room.participants.filter(({ id }) => id !== clientId),
@@ -93,6 +126,18 @@ export function reduce(room, message) {
       if (message.action !== "removed") return { ...room, tracks: merge(room.tracks, message.tracks) };
       const gone = new Set(message.tracks.map(({ id }) => id));
       return { ...room, tracks: room.tracks.filter(({ id }) => !gone.has(id)) };
+    }
+    case "waiting":
+      return { ...room, waiting: message.participants };
+    case "room": {
+      const { name, locked, lobby, guests } = message;
+      return { ...room, policy: { name, locked, lobby, guests } };
+    }
+    case "role": {
+      const { clientId, role, grants } = message;
+      const participants = room.participants.map((known) => (known.id === clientId ? { ...known, role } : known));
+      if (clientId !== room.clientId || !grants) return { ...room, participants };
+      return { ...room, participants, role, grants, waiting: grants.moderate ? room.waiting : [] };
     }
     case "mode":
       return { ...room, mode: message.mode };
@@ -118,4 +163,13 @@ export function participantOf(room, clientId) {
  */
 export function trackOf(room, clientId, source) {
   return room.tracks.find((track) => track.clientId === clientId && track.source === source);
+}
+
+/**
+ * @param {Room} room
+ * @param {Source} source
+ * @returns {boolean} whether one may show it
+ */
+export function mayPublish(room, source) {
+  return room.grants.publish.includes(source === "screen-audio" ? "screen" : source);
 }

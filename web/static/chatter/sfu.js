@@ -67,7 +67,7 @@ export class SfuConnection extends Emitter {
   #data = null;
   /** @type {PathKeeper | null} */
   #path = null;
-  /** The next offer restarts ICE. */
+  /** An offer is due, whatever the lines are. */
   #renewing = false;
   /** @type {Line[]} */
   #lines = [];
@@ -188,6 +188,12 @@ export class SfuConnection extends Emitter {
     // One after the other: parameters that were read before the last change are refused.
     line.configured = line.configured.then(() => prefer(source, transceiver.sender, line.active));
     return line.configured;
+  }
+
+  /** Offers again: the server may answer otherwise now. */
+  renegotiate() {
+    this.#renewing = true;
+    this.#update();
   }
 
   /** @param {Media} message */

@@ -1,4 +1,4 @@
-import { byId } from "../app/element.js";
+import { byId } from "./element.js";
 
 /**
  * Asks before something that people in calls will notice.
@@ -12,6 +12,8 @@ export function confirmed({ title, text, yes }) {
   byId("confirm-text", HTMLElement).textContent = text;
   byId("confirm-yes", HTMLButtonElement).textContent = yes;
   dialog.returnValue = "no";
+  // While it asks, the keys of the page rest.
+  dialog.onkeydown = (event) => event.stopPropagation();
   dialog.showModal();
   return new Promise((resolve) =>
     dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }),
