@@ -102,7 +102,7 @@ async def test_two_hundred_joins_and_leaves_leave_nothing(
     assert metrics["chatter_joins_total"] == metrics["chatter_leaves_total"] == JOINS + 5 * AT_ONCE
 
 
-async def test_one_udp_port_serves_everybody(own_server: Server, owner: Account) -> None:
+async def test_one_port_serves_everybody(own_server: Server, owner: Account) -> None:
     room_url = await owner.create_room("sfu")
     server = psutil.Process(own_server.pid)
     async with asyncio.TaskGroup() as group:
@@ -123,14 +123,15 @@ async def test_one_udp_port_serves_everybody(own_server: Server, owner: Account)
         await until(connected, "all are connected", limit=20)
         # Each thread of the media plane has a socket on it.
         ports = {connection.laddr.port for connection in server.net_connections(kind="udp")}
-        listening = [
+        listening = {
             connection.laddr.port
             for connection in server.net_connections(kind="tcp")
             if connection.status == psutil.CONN_LISTEN
-        ]
+        }
         done.set()
     assert ports == {own_server.media_port}
-    assert listening == [int(own_server.url.rpartition(":")[2])]
+    # HTTP, and media for those whose network lets no UDP out, on the number that it has there.
+    assert listening == {int(own_server.url.rpartition(":")[2]), own_server.media_port}
 
 
 @asynccontextmanager
