@@ -1,13 +1,21 @@
+import { Rooms } from "../chatter/rooms.js";
 import { byId, element, icon } from "./element.js";
+import { MyRooms } from "./my-rooms.js";
 import { setAvatar } from "./names.js";
+import { NewRoomForm } from "./new-room-form.js";
 import { ago, forgetRooms, recentRooms } from "./recent-rooms.js";
 import { roomIdOf } from "./room-code.js";
-import { ApiError, accessToken, account, makeRoom, signOut } from "./session.js";
+import { ApiError, accessToken, account, ask, makeRoom, signOut } from "./session.js";
 
 const notice = byId("notice", HTMLParagraphElement);
 const create = byId("create-room", HTMLButtonElement);
 const code = byId("room-code", HTMLInputElement);
 const codeError = byId("room-code-error", HTMLParagraphElement);
+
+const rooms = new Rooms(ask);
+const myRooms = new MyRooms(rooms, complain);
+const newRoom = new NewRoomForm(rooms, (roomId) => location.assign(`/r/${roomId}`));
+byId("set-up-room", HTMLButtonElement).addEventListener("click", () => newRoom.open());
 
 /** @param {string} text */
 function complain(text) {
@@ -19,7 +27,7 @@ function showAccount() {
   const known = account();
   for (const part of document.querySelectorAll(".signed-in-only")) part.toggleAttribute("hidden", !known);
   for (const part of document.querySelectorAll(".signed-out-only")) part.toggleAttribute("hidden", Boolean(known));
-  if (!known) return;
+  if (!known) return myRooms.hide();
   setAvatar(byId("account-avatar", HTMLElement), known.username);
   byId("account-name", HTMLElement).textContent = known.username;
 }
@@ -106,5 +114,5 @@ if (account()) {
   if (new URLSearchParams(location.search).has("new") && account()) {
     history.replaceState(null, "", "/");
     create.click();
-  }
+  } else if (account()) await myRooms.show();
 }
