@@ -115,3 +115,31 @@ async def test_a_moderated_call(
     await ann.page.get_by_test_id("confirm").click()
     for person in (ann, carla):
         await expect(person.page.get_by_test_id("ended")).to_contain_text("The call was ended")
+
+
+async def test_rooms_on_the_start_page(
+    server: Server, make_room: MakeRoom, arrive: Arrive, chromium: Browser
+) -> None:
+    username = f"ann-{secrets.token_hex(4)}"
+    await Account.register(server.url, username, PASSWORD)
+    page = (ann := await arrive(chromium, "Ann")).page
+    await page.set_viewport_size(PHONE)
+    await page.goto(f"{server.url}/signin")
+    await sign_in(page, username, PASSWORD)
+    await page.get_by_test_id("set-up-room").click()
+    await page.get_by_test_id("room-name-input").fill("Weekly <b>review</b>")
+    await page.get_by_test_id("access-accounts").check()
+    await ann.photograph("start-new-room")
+    await page.get_by_test_id("new-room-submit").click()
+    await expect(page.get_by_test_id("join-button")).to_be_visible()
+    guest = await arrive(chromium, "Bob")
+    await guest.page.goto(f"{page.url}?name=Bob&join=1")
+    await expect(guest.page.get_by_test_id("ended")).to_contain_text("sign in")
+
+    await page.goto(server.url)
+    mine = page.get_by_test_id("my-room")
+    await expect(mine).to_contain_text("Weekly <b>review</b>")
+    await ann.photograph("start-my-rooms")
+    await page.get_by_test_id("delete-room").click()
+    await page.get_by_test_id("confirm").click()
+    await expect(mine).to_have_count(0)
