@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # A home or a site has at least this many bits of IPv6 for itself (RFC 6177).
@@ -30,7 +31,7 @@ class TrustedProxies:
         if address is None:
             return None
         for hop in reversed(forwarded_for.split(",")):
-            if not self._trusts(address):
+            if not self.trusts(address):
                 break
             told = _parsed(hop)
             if told is None:
@@ -38,8 +39,10 @@ class TrustedProxies:
             address = told
         return str(address)
 
-    def _trusts(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-        return any(address in network for network in self._networks)
+    def trusts(self, address: Address | str | None) -> bool:
+        """Whether that is one of them."""
+        parsed = _parsed(address) if isinstance(address, str) else address
+        return parsed is not None and any(parsed in network for network in self._networks)
 
 
 PROXIES = web.AppKey("trusted_proxies", TrustedProxies)
@@ -61,7 +64,7 @@ def network_of(address: str | None) -> str:
     return str(ipaddress.ip_network((parsed, IPV6_SITE), strict=False))
 
 
-def _parsed(text: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _parsed(text: str | None) -> Address | None:
     if text is None:
         return None
     try:

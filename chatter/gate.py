@@ -6,12 +6,12 @@ What is let through belongs to aiohttp from then on, at no further cost.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter
 
+from api.address import TrustedProxies, network_of
 from api.errors import PROBLEM_JSON, ErrorKind
 
 TOO_MANY_CONNECTIONS = ErrorKind(429, "too_many_connections", "There are too many connections")
@@ -24,29 +24,14 @@ HEAD_BYTES = 32 * 1024
 
 END_OF_HEAD = b"\r\n\r\n"
 
-PREFIX6 = 64
-"""Bits of an IPv6 address that tell one customer from another (RFC 6177)."""
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-def household(host: str) -> str:
-    """Return what connections are counted by: an IPv4 address, or the network of an IPv6 one."""
-    address = ipaddress.ip_address(host.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is None:
-            return str(ipaddress.ip_network((address, PREFIX6), strict=False))
-        address = address.ipv4_mapped
-    return str(address)
-
 
 class Gate:
     """Counts connections by where they come from."""
 
-    def __init__(self, limit: int, exempt: tuple[Network, ...], registry: CollectorRegistry) -> None:
-        """`exempt` are proxies: everybody comes from there, and they bound their clients themselves."""
+    def __init__(self, limit: int, proxies: TrustedProxies, registry: CollectorRegistry) -> None:
+        """`proxies` have no limit: everybody comes from there, and they bound their clients themselves."""
         self.limit = limit
-        self._exempt = exempt
+        self._proxies = proxies
         self._held: dict[str, set[asyncio.BaseTransport]] = {}
         self._refused = Counter(
             "chatter_http_connections_refused",
@@ -63,11 +48,9 @@ class Gate:
 
     def admit(self, host: str, transport: asyncio.BaseTransport) -> bool:
         """Whether one more may come from there; it counts until it is closed."""
-        address = ipaddress.ip_address(host.partition("%")[0])
-        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-        if any((mapped or address) in network for network in self._exempt):
+        if self._proxies.trusts(host):
             return True
-        place = household(host)
+        place = network_of(host)
         held = {other for other in self._held.get(place, ()) if not other.is_closing()}
         admitted = len(held) < self.limit
         if admitted:

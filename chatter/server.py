@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import logging
 import os
 import signal
@@ -12,6 +11,7 @@ import socket
 
 from aiohttp import web
 
+from api.address import PROXIES
 from chatter.address import ListenAddress
 from chatter.app import DRAIN, MEDIA, REGISTRY, create_app
 from chatter.errors import StartError
@@ -41,8 +41,9 @@ async def serve(settings: Settings) -> None:
             await runner.setup()
             handlers = runner.server
             assert handlers is not None
-            exempt = tuple(map(ipaddress.ip_network, settings.server.trusted_proxies))
-            gate = Gate(settings.server.max_connections_per_address, exempt, runner.app[REGISTRY])
+            gate = Gate(
+                settings.server.max_connections_per_address, runner.app[PROXIES], runner.app[REGISTRY]
+            )
             loop = asyncio.get_running_loop()
             server = await loop.create_server(lambda: Doorkeeper(gate, handlers), sock=listener)
             announce(settings, listener.getsockname()[1], runner.app[MEDIA].server.port)

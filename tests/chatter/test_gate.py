@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from chatter.gate import Gate, household, too_many
+from api.address import TrustedProxies
+from chatter.gate import Gate, too_many
 
 
 class Transport:
@@ -20,7 +20,7 @@ class Transport:
 
 def make_gate(limit=2, *exempt):
     registry = CollectorRegistry()
-    return Gate(limit, tuple(map(ipaddress.ip_network, exempt)), registry), registry
+    return Gate(limit, TrustedProxies(exempt), registry), registry
 
 
 def refused(registry, reason):
@@ -28,16 +28,16 @@ def refused(registry, reason):
 
 
 @pytest.mark.parametrize(
-    ("host", "place"),
+    ("host", "same"),
     [
-        ("192.0.2.7", "192.0.2.7"),
         ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::1"),
+        ("fe80::1%eth0", "fe80::2%eth1"),
     ],
 )
-def test_what_connections_are_counted_by(host, place):
-    assert household(host) == place
+def test_what_connections_are_counted_by(host, same):
+    gate, _ = make_gate(1)
+    assert [gate.admit(host, Transport()), gate.admit(same, Transport())] == [True, False]
 
 
 def test_so_many_and_no_more():

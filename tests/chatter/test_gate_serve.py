@@ -9,6 +9,7 @@ from aiohttp import ClientSession, web
 from prometheus_client import CollectorRegistry
 
 import chatter.gate
+from api.address import TrustedProxies
 from chatter.gate import Doorkeeper, Gate
 
 HOST = "127.0.0.1"
@@ -26,7 +27,7 @@ async def site(monkeypatch):
     runner = web.AppRunner(app)
     await runner.setup()
     registry = CollectorRegistry()
-    gate = Gate(3, (), registry)
+    gate = Gate(3, TrustedProxies(()), registry)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Doorkeeper(gate, runner.server), HOST, 0)
     yield server.sockets[0].getsockname()[1], registry
