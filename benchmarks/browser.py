@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Error, Page, async_playwright
 EXECUTABLE = "/usr/bin/chromium"
 FRAME_TIMEOUT_MS = 15_000
 
-_ARGUMENTS = [
+ARGUMENTS = [
     "--no-sandbox",
     "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream=fps=30",
@@ -70,7 +70,7 @@ async def chromium() -> AsyncIterator[Browser]:
     """A browser. Raises PageFailed when there is none."""
     async with async_playwright() as playwright:
         try:
-            browser = await playwright.chromium.launch(executable_path=EXECUTABLE, args=_ARGUMENTS)
+            browser = await playwright.chromium.launch(executable_path=EXECUTABLE, args=ARGUMENTS)
         except Error as error:
             raise PageFailed(f"Chromium cannot be started: {error.message.splitlines()[0]}") from error
         try:

@@ -11,7 +11,7 @@ from typing import Any
 
 from playwright.async_api import Browser, Error, Page, async_playwright
 
-from benchmarks.browser import EXECUTABLE, PageFailed
+from benchmarks.browser import ARGUMENTS, EXECUTABLE, PageFailed
 from benchmarks.links.relay import HOST, Relay
 
 FIREFOX = "/usr/bin/firefox-esr"
@@ -19,10 +19,7 @@ JOIN_TIMEOUT_MS = 30_000
 _POLL_MS = 100
 
 _CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream=fps=30",
-    "--allow-loopback-in-peer-connection",
+    *ARGUMENTS,
     # A page that is not in front would show no pictures to measure.
     "--disable-backgrounding-occluded-windows",
     "--disable-renderer-backgrounding",
