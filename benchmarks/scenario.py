@@ -32,12 +32,6 @@ class Scenario:
         """In all rooms."""
         return self.rooms * sum(len(wave) for wave in self.waves)
 
-    @property
-    def forwards_per_second(self) -> float:
-        """Packets that are to arrive."""
-        sent = sum(self.traffic[kind].rate for wave in self.waves for member in wave for kind in member.sends)
-        return self.rooms * sent * self.fanout
-
 
 def broadcast(subscribers: int, traffic: Mapping[str, Traffic] = BROADCAST) -> Scenario:
     """One sends a video, the others receive it."""

@@ -149,15 +149,6 @@ export function reduce(room, message) {
 /**
  * @param {Room} room
  * @param {string} clientId
- * @returns {Participant | undefined}
- */
-export function participantOf(room, clientId) {
-  return room.participants.find(({ id }) => id === clientId);
-}
-
-/**
- * @param {Room} room
- * @param {string} clientId
  * @param {Source} source
  * @returns {Track | undefined}
  */
