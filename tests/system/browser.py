@@ -32,7 +32,7 @@ _FIREFOX_PREFERENCES: Mapping[str, str | float | bool] = {
 
 # Runs before the page's own scripts. A small camera, since one machine is everybody here; and notes on what
 # is played: when each picture of a tile was shown (so that a gap can be measured over a change of video
-# elements), and all peer connections.
+# elements), when the page was drawn at all, and all peer connections.
 _OBSERVE = """
 (() => {
   const devices = navigator.mediaDevices;
@@ -48,6 +48,12 @@ _OBSERVE = """
       window.peers.push(this);
     }
   };
+  window.drawnAt = [];
+  const draw = (now) => {
+    window.drawnAt.push(now);
+    requestAnimationFrame(draw);
+  };
+  requestAnimationFrame(draw);
   window.shownAt = {};
   const watch = (video) => {
     const note = (now) => {
@@ -66,11 +72,16 @@ _OBSERVE = """
 })();
 """
 
-# The longest time between two pictures of a tile, in seconds, from a moment on.
+# The longest time between two pictures of a tile, in seconds, from a moment on. Where the page was not drawn at
+# all for a while, since a browser that starts beside it took the processors, at most `pause` of that counts.
 _LONGEST_GAP = """
-([clientId, since]) => {
+([clientId, since, pause]) => {
   const times = (window.shownAt[clientId] ?? []).filter((at) => at >= since).sort((a, b) => a - b);
-  return Math.max(...times.slice(1).map((at, i) => at - times[i])) / 1000;
+  const drawn = window.drawnAt.filter((at) => at >= since);
+  const lost = drawn.slice(1).map((at, i) => [drawn[i], at, Math.max(0, at - drawn[i] - pause)]);
+  const gap = (from, to) =>
+    lost.reduce((left, [begin, end, late]) => (begin >= from && end <= to ? left - late : left), to - from);
+  return Math.max(...times.slice(1).map((at, i) => gap(times[i], at))) / 1000;
 }
 """
 
@@ -174,9 +185,13 @@ class Person:
         """The page's clock in milliseconds, for longest_gap()."""
         return float(await self.page.evaluate("() => performance.now()"))
 
-    async def longest_gap(self, client_id: str, since: float) -> float:
-        """Seconds without a new picture of somebody, at most, since a moment of the page's clock."""
-        return float(await self.page.evaluate(_LONGEST_GAP, [client_id, since]))
+    async def longest_gap(self, client_id: str, since: float, pause: float | None = None) -> float:
+        """Seconds without a new picture of somebody, at most, since a moment of the page's clock.
+
+        Of a time in which the browser did not draw the page at all, `pause` seconds count, or else all.
+        """
+        most = None if pause is None else pause * 1000
+        return float(await self.page.evaluate(_LONGEST_GAP, [client_id, since, most or 1e9]))
 
     async def see_names(self, names: Sequence[str]) -> None:
         """Wait until the list of people and the tiles show exactly these."""
