@@ -72,8 +72,8 @@ _OBSERVE = """
 })();
 """
 
-# The longest time between two pictures of a tile, in seconds, from a moment on. Where the page was not drawn at
-# all for a while, since a browser that starts beside it took the processors, at most `pause` of that counts.
+# The longest time between two pictures of a tile, in seconds, from a moment on. Where the page was not drawn
+# at all, since a browser that starts beside it took the processors, at most `pause` of that counts.
 _LONGEST_GAP = """
 ([clientId, since, pause]) => {
   const times = (window.shownAt[clientId] ?? []).filter((at) => at >= since).sort((a, b) => a - b);

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 LONGEST_GAP = 1.0
 """Seconds that a picture may stand still while the room changes."""
 PAUSE = 0.1
-"""Seconds that count where a page is not drawn: the third's browser starts meanwhile on the same processors."""
+"""Seconds that count where a page is not drawn: another browser starts meanwhile on the same processors."""
 
 
 async def connections(server: Server) -> float:
