@@ -111,6 +111,7 @@ INVALID_REQUEST = ErrorKind(400, "invalid_request", "A part of the request is no
 INVALID_CURSOR = ErrorKind(400, "invalid_cursor", "The cursor is not one of this list")
 FORBIDDEN = ErrorKind(403, "forbidden", "Not allowed")
 ORIGIN_NOT_ALLOWED = ErrorKind(403, "origin_not_allowed", "Pages of this site may not call the server")
+CROSS_SITE_REQUEST = ErrorKind(403, "cross_site_request", "The page of another site sent this")
 NOT_FOUND = ErrorKind(404, "not_found", "There is nothing here")
 METHOD_NOT_ALLOWED = ErrorKind(405, "method_not_allowed", "The address does not take this method")
 BODY_TOO_SLOW = ErrorKind(408, "body_too_slow", "The body did not come in time")

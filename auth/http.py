@@ -9,8 +9,9 @@ from aiohttp import web
 from pydantic import Field
 
 from api.address import client_address
-from api.errors import RATE_LIMITED
+from api.errors import CROSS_SITE_REQUEST, RATE_LIMITED
 from api.models import Answer, Body, Parameters, Timestamp
+from api.origin import refuse_cross_site
 from api.routes import Authentication, Routes, json_answer
 from auth.credentials import Credentials, DeviceHeaders, NewAccount, NewPassword, OptionalDeviceHeaders
 from auth.device import USER_AGENT_LENGTH, Device
@@ -197,7 +198,7 @@ async def login(request: web.Request, *, headers: DeviceHeaders, body: Credentia
 @routes.post(
     "/auth/refresh",
     answer=SignedInAnswer,
-    errors=[REFRESH_TOKEN_INVALID, REFRESH_TOKEN_REUSED, RATE_LIMITED],
+    errors=[REFRESH_TOKEN_INVALID, REFRESH_TOKEN_REUSED, CROSS_SITE_REQUEST, RATE_LIMITED],
 )
 async def refresh(request: web.Request) -> web.Response:
     """Get a new access token by the cookie `refresh_token`, which is exchanged for a new one.
@@ -205,13 +206,15 @@ async def refresh(request: web.Request) -> web.Response:
     For 30 seconds the old cookie gives the same new one again. After that, its use ends the session, for both
     who may have it.
     """
+    refuse_cross_site(request)
     token = request.cookies.get(COOKIE)
     return _signed_in(request, await request.app[SERVICE].refresh(token, client_address(request)))
 
 
-@routes.post("/auth/logout")
+@routes.post("/auth/logout", errors=[CROSS_SITE_REQUEST])
 async def logout(request: web.Request) -> web.Response:
     """End the session of the cookie `refresh_token`, if there is one, and take the cookie away."""
+    refuse_cross_site(request)
     await request.app[SERVICE].sessions.close(request.cookies.get(COOKIE))
     return _without_cookie(request)
 

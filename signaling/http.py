@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 from pydantic import Field
-from yarl import URL
 
 from api.errors import ORIGIN_NOT_ALLOWED, UPGRADE_REQUIRED, ErrorKind
 from api.models import Answer, Body
+from api.origin import is_same_host
 from api.routes import Routes
 from auth.database import DatabaseUnavailableError
 from auth.errors import DATABASE_UNAVAILABLE
@@ -216,18 +216,8 @@ def _check_origin(request: web.Request) -> None:
     allowed = request.app[ROOMS].settings.allowed_origins
     if origin is None or "*" in allowed or origin.lower() in (a.lower().rstrip("/") for a in allowed):
         return
-    if not _same_host(origin, request.host):
+    if not is_same_host(origin, request.host):
         raise ORIGIN_NOT_ALLOWED(f"Pages of {origin[:200]} may not connect; add it to the allowed origins.")
-
-
-def _same_host(origin: str, host: str) -> bool:
-    try:
-        page = URL(origin)
-        # A Host header without a port means the port of the scheme that the page was fetched by.
-        server = URL.build(scheme=page.scheme, authority=host)
-    except ValueError:
-        return False
-    return page.scheme in ("http", "https") and (page.host, page.port) == (server.host, server.port)
 
 
 def _ws_url(request: web.Request, room_id: str) -> str:
