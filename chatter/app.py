@@ -12,9 +12,10 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
 from api import openapi
-from api.address import PROXIES, TrustedProxies
+from api.address import PROXIES, TrustedProxies, client_address
 from api.errors import error_middleware
 from api.models import Answer
+from api.origin import ALLOWED_ORIGINS
 from api.routes import OPERATIONS, Routes
 from auth import http as auth_http
 from auth.database import Database, DatabaseUnavailableError
@@ -40,6 +41,7 @@ from chatter.monitoring.joins import Joins
 from chatter.monitoring.loop_lag import LoopLag
 from chatter.monitoring.node_metrics import NodeMetrics
 from chatter.monitoring.quality_messages import QualityMessages
+from chatter.monitoring.recorder_metrics import RecorderMetrics
 from chatter.monitoring.room_metrics import RoomMetrics
 from chatter.monitoring.sampler import Sampler
 from chatter.settings import SECRET, Settings
@@ -109,7 +111,7 @@ def create_app(settings: Settings) -> web.Application:
         middlewares=[
             cors.middleware(),
             tracing.middleware(),
-            logging_middleware(identify),
+            logging_middleware(identify, address=client_address),
             metrics.middleware(),
             error_middleware,
             database_middleware,
@@ -119,6 +121,7 @@ def create_app(settings: Settings) -> web.Application:
     setup_answers(app)
     app[SETTINGS] = settings
     app[PROXIES] = TrustedProxies(settings.server.trusted_proxies)
+    app[ALLOWED_ORIGINS] = settings.server.cors_origins
     app[REGISTRY] = registry
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
@@ -193,6 +196,7 @@ def setup_rooms(app: web.Application, settings: Settings, rooms: Rooms) -> None:
     app[signaling_http.DOOR] = StoredDoor(database, rooms, tokens)
     recorder = Recorder(database, rooms.settings.chat_history)
     rooms.record = recorder.record
+    app[REGISTRY].register(RecorderMetrics(recorder))
     app.cleanup_ctx.append(recorder.run)
     app[EXPIRED].append(Expiry(database, rooms, settings.rooms.keep_unused).forget)
     rooms_http.setup(app, database, rooms, tokens, ApiKeys(database))

@@ -36,6 +36,7 @@ QUIET_LOGGERS = (
 )
 
 Identify = Callable[[web.Request], tuple[int, str] | None]
+Locate = Callable[[web.Request], str | None]
 
 
 def configure_logging(level: str, log_format: LogFormat, stream: TextIO) -> None:
@@ -124,8 +125,16 @@ def make_formatter(console: bool, colors: bool = False) -> logging.Formatter:
     )
 
 
-def logging_middleware(identify: Identify, clock: Callable[[], float] = time.perf_counter) -> Middleware:
-    """Return a middleware that logs every answered request. `identify` tells the user, if one is known."""
+def logging_middleware(
+    identify: Identify,
+    clock: Callable[[], float] = time.perf_counter,
+    address: Locate = lambda request: request.remote,
+) -> Middleware:
+    """Return a middleware that logs every answered request.
+
+    `identify` tells the user, if one is known, and `address` where the client is: behind a proxy it is not
+    who connected.
+    """
 
     @web.middleware
     async def log(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -136,7 +145,7 @@ def logging_middleware(identify: Identify, clock: Callable[[], float] = time.per
         traced = trace_fields()
 
         def observe(answer: Answer) -> None:
-            _log_request(request, answer, clock() - start, identify(request), traced)
+            _log_request(request, answer, clock() - start, identify(request), address(request), traced)
 
         try:
             response = await handler(request)
@@ -154,6 +163,7 @@ def _log_request(
     answer: Answer,
     duration: float,
     user: tuple[int, str] | None,
+    address: str | None,
     traced: dict[str, str],
 ) -> None:
     fields: dict[str, Any] = {
@@ -163,7 +173,7 @@ def _log_request(
         "bytes": answer.size,
         # Milliseconds.
         "duration": round(duration * 1000, 3),
-        "remote_addr": request.remote,
+        "remote_addr": address,
         **traced,
     }
     if user is not None:

@@ -45,6 +45,11 @@ class Recorder:
         self.dropped = 0
         """Events that were lost, as too many waited."""
 
+    @property
+    def waiting(self) -> int:
+        """How many events are to be written."""
+        return len(self._waiting)
+
     def record(self, event: RoomEvent) -> None:
         """Have an event written soon."""
         if len(self._waiting) >= MAX_WAITING:

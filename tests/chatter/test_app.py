@@ -1,3 +1,4 @@
+import logging
 import socket
 import sys
 
@@ -201,3 +202,14 @@ async def test_a_server_database_is_migrated_by_command_only(make_settings, post
     async with TestClient(TestServer(app)) as client:
         headers = await sign_in(client)
         assert len(await (await client.get("/auth/sessions", headers=headers)).json()) == 1
+
+
+@pytest.mark.parametrize(
+    ("trusted", "address"), [(["127.0.0.1"], "203.0.113.7"), ([], "127.0.0.1"), (["192.0.2.1"], "127.0.0.1")]
+)
+async def test_logs_name_the_client_and_not_a_trusted_proxy(make_settings, caplog, trusted, address):
+    caplog.set_level(logging.INFO, "chatter.access")
+    app = create_app(make_settings(server={"trusted_proxies": trusted}))
+    async with TestClient(TestServer(app)) as client:
+        await client.get("/ready", headers={"X-Forwarded-For": "198.51.100.9, 203.0.113.7"})
+    assert [line.remote_addr for line in caplog.records if line.name == "chatter.access"] == [address]
