@@ -5,18 +5,25 @@ async with bots.Room.join("http://localhost:8080/r/abc", display_name="Echo") as
     track = await room.wait_for_track(kind="video")
     async for frame in track.frames(policy="latest"):
         print(frame.width, frame.height, track.dropped)
+
+The HTTP API of the server has a client of its own: bots.Client.
 """
 
 from bots.bounded import Policy
+from bots.client import Client, Retries
+from bots.client.rooms import Grants
 from bots.data import DataMessage
 from bots.errors import (
     AddressInvalid,
+    ApiProblem,
     BotError,
+    FieldProblem,
     JoinRefused,
     MediaFailed,
     ProtocolViolated,
     RequestRefused,
     RoomLeft,
+    ServerUnreachable,
     SignInFailed,
 )
 from bots.events import (
@@ -39,11 +46,15 @@ from bots.track import Frame, RemoteTrack
 
 __all__ = [
     "AddressInvalid",
+    "ApiProblem",
     "BotError",
     "ChatMessage",
+    "Client",
     "DataMessage",
     "Event",
+    "FieldProblem",
     "Frame",
+    "Grants",
     "JoinRefused",
     "MediaChanged",
     "MediaFailed",
@@ -61,8 +72,10 @@ __all__ = [
     "Refused",
     "RemoteTrack",
     "RequestRefused",
+    "Retries",
     "Room",
     "RoomLeft",
+    "ServerUnreachable",
     "SignInFailed",
     "TrackAdded",
     "TrackChanged",

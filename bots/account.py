@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
-import aiohttp
 from yarl import URL
 
-from bots.errors import SignInFailed
+from bots.client import Client
+from bots.client.retry import Retries
+from bots.errors import ApiProblem, ProtocolViolated, ServerUnreachable, SignInFailed
 
-TIMEOUT = 30.0
-"""Seconds for a request; hashing a password takes its time."""
+# What is measured is the server, not the patience of a client.
+ONCE = Retries(attempts=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who a bot is on a server."""
+    """Who a bot is on a server; for more than signing in and making a room there is Client."""
 
     server: URL
     id: int
@@ -28,53 +30,33 @@ class Account:
     @classmethod
     async def register(cls, server: str, username: str, password: str) -> Account:
         """Make an account at `server` (http(s)://host). Raises SignInFailed with the server's reason."""
-        return await cls._sign_in(server, "register", username, password)
+        async with _client(server) as client:
+            made = await client.accounts.register(username, password)
+        return cls(URL(server).origin(), made.id, made.username, made.token)
 
     @classmethod
     async def login(cls, server: str, username: str, password: str) -> Account:
         """Sign in. Raises SignInFailed with the server's reason."""
-        return await cls._sign_in(server, "login", username, password)
+        async with _client(server) as client:
+            made = await client.accounts.login(username, password)
+        return cls(URL(server).origin(), made.id, made.username, made.token)
 
-    async def create_room(self, mode: str | None = None) -> str:
+    async def create_room(self, mode: Literal["auto", "p2p", "sfu"] | None = None) -> str:
         """Make a room of a mode (`p2p`, `sfu`, `auto`), or of the server's default one; returns its address
         as people see it. Raises SignInFailed with the server's reason."""
-        headers = {"Authorization": f"Bearer {self.token}"}
-        body = await _post(self.server / "rooms", headers, {} if mode is None else {"mode": mode})
-        room_id = body.get("roomId")
-        if not isinstance(room_id, str):
-            raise SignInFailed(200, "protocol", f"{self.server / 'rooms'} answered without a room id")
-        return str(self.server / "r" / room_id)
-
-    @classmethod
-    async def _sign_in(cls, server: str, action: str, username: str, password: str) -> Account:
-        url = URL(server).with_path("")
-        headers = {"X-Device-ID": f"bot-{uuid.uuid4()}"}
-        body = await _post(url / "auth" / action, headers, {"username": username, "password": password})
-        try:
-            return cls(url, int(body["id"]), str(body["username"]), str(body["token"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise SignInFailed(200, "protocol", f"the server answered without {error}") from error
+        async with _client(str(self.server), self.token) as client:
+            made = await (client.rooms.create() if mode is None else client.rooms.create(mode=mode))
+            return client.room_address(made.room_id)
 
 
-async def _post(url: URL, headers: dict[str, str], json: dict[str, Any]) -> dict[str, Any]:
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT)
+@asynccontextmanager
+async def _client(server: str, token: str | None = None) -> AsyncIterator[Client]:
     try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as http,
-            http.post(url, headers=headers, json=json) as reply,
-        ):
-            try:
-                body = await reply.json(content_type=None)
-            except ValueError:
-                body = None
-            if reply.ok and isinstance(body, dict):
-                return body
-            error = body.get("error") if isinstance(body, dict) else None
-            error = error if isinstance(error, dict) else {}
-            raise SignInFailed(
-                reply.status,
-                str(error.get("code", "http_error")),
-                str(error.get("message", f"{url} answered with HTTP {reply.status}")),
-            )
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise SignInFailed(0, "unreachable", f"{url} cannot be reached: {error or 'timeout'}") from error
+        async with Client(server, token=token, retries=ONCE) as client:
+            yield client
+    except ApiProblem as problem:
+        raise SignInFailed(problem.status, problem.code, problem.detail) from problem
+    except ServerUnreachable as error:
+        raise SignInFailed(0, "unreachable", str(error)) from error
+    except ProtocolViolated as error:
+        raise SignInFailed(200, "protocol", str(error)) from error

@@ -40,7 +40,7 @@ async def test_signing_in(server, sign_in, path):
     (asked,) = server.requests
     assert asked[0] == path
     assert asked[2] == {"username": "ann", "password": "secret phrase"}
-    assert asked[1]["X-Device-ID"].startswith("bot-")
+    assert asked[1]["X-Device-ID"].startswith("client-")
 
 
 @pytest.mark.parametrize(("mode", "body"), [(None, {}), ("sfu", {"mode": "sfu"})])
@@ -59,14 +59,14 @@ async def test_making_a_room(server, mode, body):
     ("answer", "status", "code", "sentence"),
     [
         (
-            (401, {"error": {"code": "wrong_password", "message": "Wrong."}}),
+            (401, {"code": "wrong_password", "detail": "Wrong."}),
             401,
             "wrong_password",
             r"Wrong\.",
         ),
-        ((500, {"oops": 1}), 500, "http_error", "/auth/login answered with HTTP 500"),
-        ((200, "<html>"), 200, "http_error", "/auth/login answered with HTTP 200"),
-        ((200, {"id": 7, "username": "ann"}), 200, "protocol", "the server answered without 'token'"),
+        ((500, {"oops": 1}), 500, "http_error", "/auth/login was answered with HTTP 500"),
+        ((200, "<html>"), 200, "protocol", "/auth/login was answered with something else"),
+        ((200, {"id": 7, "username": "ann"}), 200, "protocol", "something else: token"),
     ],
 )
 async def test_what_is_no_sign_in(server, answer, status, code, sentence):
@@ -79,5 +79,5 @@ async def test_what_is_no_sign_in(server, answer, status, code, sentence):
 async def test_nobody_to_sign_in_to(server):
     url = str(server.make_url(""))
     await server.close()
-    with pytest.raises(bots.SignInFailed, match=r"/auth/login cannot be reached.*\(unreachable\)"):
+    with pytest.raises(bots.SignInFailed, match=r"cannot be reached.*\(unreachable\)"):
         await Account.login(url, "ann", "x")
