@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "url", metavar="URL", help="the room: http(s)://host/r/<room> or ws(s)://host/ws/<room>"
     )
-    parser.add_argument("--token", help="an access token; without one the bot is a guest")
+    parser.add_argument("--token", help="an access token or a join token; without one the bot is a guest")
     parser.add_argument("--name", default="Bot", help="the display name (default: Bot)")
     playing = parser.add_mutually_exclusive_group()
     playing.add_argument("--play", metavar="FILE", type=Path, help="play a media file and leave at its end")

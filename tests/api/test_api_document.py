@@ -12,6 +12,7 @@ import pytest
 import api
 import auth
 import chatter
+import rooms
 import signaling
 from api.errors import GONE, ErrorKind
 from api.openapi import kinds_of
@@ -26,7 +27,7 @@ ROW = re.compile(r"^\| `(\w+)` \| (\d+) \| (.+) \|$", re.MULTILINE)
 def kinds_in_code() -> set[ErrorKind]:
     """Every kind that is a constant of a module."""
     found = set()
-    for package in (api, auth, chatter, signaling):
+    for package in (api, auth, chatter, rooms, signaling):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             values = vars(importlib.import_module(module.name)).values()
             found |= {value for value in values if isinstance(value, ErrorKind)}

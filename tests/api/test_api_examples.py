@@ -36,3 +36,4 @@ async def test_the_examples_of_the_client_run(client, capsys):
     said = capsys.readouterr().out
     assert "Standup owner 0" in said
     assert "401 invalid_credentials" in said
+    assert "['Recorder']" in said
