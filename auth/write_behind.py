@@ -1,0 +1,102 @@
+"""Writes to the database what has happened, behind the calls: a slow or absent database delays nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Generic, TypeVar
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.database import Database, DatabaseUnavailableError
+
+LOG = logging.getLogger(__name__)
+
+# What waits for the database; the oldest gives way.
+MAX_WAITING = 10_000
+BATCH = 200
+
+# Seconds between two tries while the database is away, and for the last ones at the end.
+RETRY_INTERVAL = 2.0
+CLOSE_TIMEOUT = 5.0
+
+T = TypeVar("T")
+
+
+class WriteBehind(Generic[T]):
+    """A bounded queue and the task that writes it, a batch in a transaction."""
+
+    def __init__(
+        self,
+        database: Database,
+        what: str,
+        write: Callable[[AsyncSession, list[T]], Awaitable[None]],
+        written: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`what` names it in the log, as a subject in the singular. `write` may be called again with a batch
+        that was written, where the answer of the database was lost; `written` is called after each batch."""
+        self._database = database
+        self._what = what
+        self._write = write
+        self._written = written
+        self._waiting: deque[T] = deque()
+        self._wake = asyncio.Event()
+        self._closing = False
+        self.dropped = 0
+        """That were lost, as too many waited."""
+        self.unwritten = 0
+        """That were lost, as the database refused them, or was away at the end."""
+
+    @property
+    def waiting(self) -> int:
+        """How many are to be written."""
+        return len(self._waiting)
+
+    def put(self, item: T) -> None:
+        """Have it written soon."""
+        if len(self._waiting) >= MAX_WAITING:
+            self._waiting.popleft()
+            self.dropped += 1
+        self._waiting.append(item)
+        self._wake.set()
+
+    async def run(self, _app: web.Application) -> AsyncIterator[None]:
+        """Write while the app runs, and what is left when it ends."""
+        task = asyncio.create_task(self._work())
+        yield
+        self._closing = True
+        self._wake.set()
+        _, late = await asyncio.wait((task,), timeout=CLOSE_TIMEOUT)
+        if late:
+            task.cancel()
+            await asyncio.wait((task,))
+            self.unwritten += len(self._waiting)
+            LOG.error("%s could not be written", self._what, extra={"events": len(self._waiting)})
+
+    async def _work(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+                try:
+                    async with self._database.transaction() as session:
+                        await self._write(session, batch)
+                except DatabaseUnavailableError as exc:
+                    self._waiting.extendleft(reversed(batch))
+                    LOG.warning("%s cannot be written now", self._what, extra={"reason": str(exc)})
+                    await asyncio.sleep(RETRY_INTERVAL)
+                except asyncio.CancelledError:
+                    self.unwritten += len(batch)
+                    raise
+                except Exception:
+                    # One that cannot be written must not hold up all others.
+                    self.unwritten += len(batch)
+                    LOG.exception("%s was lost", self._what, extra={"events": len(batch)})
+                else:
+                    self._written()
+            if self._closing:
+                return
