@@ -26,6 +26,7 @@ COPY sfu sfu
 COPY rooms rooms
 COPY signaling signaling
 COPY web web
+COPY webhooks webhooks
 # Here the compiled plane is no option: an image without it is not made.
 RUN uv pip install --no-deps .
 WORKDIR /

@@ -58,9 +58,12 @@ from rooms.expiry import Expiry
 from rooms.join_tokens import JoinTokens
 from rooms.recorder import Recorder
 from signaling import http as signaling_http
+from signaling.room_event import RoomEvent
 from signaling.rooms import Rooms
 from signaling.settings import RoomSettings
 from web import pages, reference
+from webhooks.metrics import WebhookMetrics
+from webhooks.outbox import Outbox
 
 Forget = Callable[[], Awaitable[int]]
 
@@ -137,6 +140,7 @@ def create_app(settings: Settings) -> web.Application:
     media.on_event(joins.media_event)
     rooms = signaling_http.setup(app, room_settings(settings), media, joins)
     setup_rooms(app, settings, rooms)
+    setup_webhooks(app, settings, rooms)
     registry.register(CallMetrics(rooms, media))
     setup_monitoring(app, settings, rooms, metrics)
     app[DRAIN] = Drain(rooms, settings.server.drain_timeout.total_seconds(), settings.server.drain_url)
@@ -200,6 +204,23 @@ def setup_rooms(app: web.Application, settings: Settings, rooms: Rooms) -> None:
     app.cleanup_ctx.append(recorder.run)
     app[EXPIRED].append(Expiry(database, rooms, settings.rooms.keep_unused).forget)
     rooms_http.setup(app, database, rooms, tokens, ApiKeys(database))
+
+
+def setup_webhooks(app: web.Application, settings: Settings, rooms: Rooms) -> None:
+    """Add what tells other programs of what happens in rooms."""
+    outbox = Outbox(settings.webhooks.config, app[DATABASE], f"Chatter/{version()}")
+    app[REGISTRY].register(WebhookMetrics(outbox))
+    app[EXPIRED].append(outbox.forget)
+    if not outbox.settings.endpoints:
+        return
+    keep = rooms.record
+
+    def record(event: RoomEvent) -> None:
+        keep(event)
+        outbox.record(event)
+
+    rooms.record = record
+    app.cleanup_ctx.append(outbox.run)
 
 
 def signing_secret(settings: Settings) -> str:

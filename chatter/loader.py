@@ -63,6 +63,12 @@ ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "TURN_URLS": ("turn", "urls"),
     "TURN_SECRET": ("turn", "secret"),
     "TURN_TTL": ("turn", "ttl"),
+    "WEBHOOKS_ENDPOINTS": ("webhooks", "endpoints"),
+    "WEBHOOKS_SECRETS": ("webhooks", "secrets"),
+    "WEBHOOKS_TIMEOUT": ("webhooks", "timeout"),
+    "WEBHOOKS_MAX_ATTEMPTS": ("webhooks", "max_attempts"),
+    "WEBHOOKS_MAX_AGE": ("webhooks", "max_age"),
+    "WEBHOOKS_MAX_PENDING": ("webhooks", "max_pending"),
     "LOG_LEVEL": ("log", "level"),
     "LOG_FORMAT": ("log", "format"),
     "METRICS_ENABLED": ("metrics", "enabled"),
@@ -78,7 +84,9 @@ ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
 # Written as JSON in one variable.
 STRUCTURED = frozenset({"ROOMS_ICE_SERVERS"})
 
-SECRET_KEYS = frozenset({"secret", "previous_secret", "password", "credential", "url"})
+SECRET_KEYS = frozenset(
+    {"secret", "secrets", "previous_secret", "password", "credential", "url", "endpoints"}
+)
 
 
 @dataclass(frozen=True, slots=True)

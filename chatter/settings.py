@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import yarl
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -29,6 +30,8 @@ from chatter.durations import parse_duration
 from sfu.config import MediaConfig
 from sfu.plane import PlaneKind
 from signaling.turn import TurnServer
+from webhooks.settings import Endpoint, WebhookSettings
+from webhooks.signature import parse_secret
 
 ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9._-]+(:\d{1,5})?|https?://\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 ICE_URL = re.compile(r"(stuns?|turns?):[^\s?]+(\?transport=(udp|tcp))?")
@@ -87,6 +90,19 @@ def _secret(value: SecretStr) -> SecretStr:
 
 def _database_url(value: SecretStr) -> SecretStr:
     parse_database_url(value.get_secret_value())
+    return value
+
+
+def _webhook_url(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    url = yarl.URL(text)
+    if url.scheme not in ("http", "https") or not url.host or url.fragment or re.search(r"\s", text):
+        raise ValueError("not an HTTP URL")
+    return value
+
+
+def _webhook_secret(value: SecretStr) -> SecretStr:
+    parse_secret(value.get_secret_value())
     return value
 
 
@@ -299,6 +315,45 @@ class TurnSettings(Section):
         return TurnServer(self.urls, self.secret.get_secret_value(), self.ttl.total_seconds())
 
 
+class WebhooksSettings(Section):
+    """Programs that are told what happens in rooms. URLs may hold secrets of theirs."""
+
+    endpoints: Annotated[
+        tuple[Annotated[SecretStr, AfterValidator(_webhook_url)], ...], BeforeValidator(_comma_separated)
+    ] = Field((), description="URLs such as https://example.com/chatter, several separated by commas")
+    secrets: Annotated[
+        tuple[Annotated[SecretStr, AfterValidator(_webhook_secret)], ...], BeforeValidator(_comma_separated)
+    ] = Field(
+        (),
+        description="whsec_ and base64 of 24 to 64 bytes, for instance from "
+        '`echo "whsec_$(openssl rand -base64 32)"`, several separated by commas',
+    )
+    timeout: Duration = Field(
+        timedelta(seconds=10), le=timedelta(minutes=5), description="a duration such as 10s, at most 5m"
+    )
+    max_attempts: int = Field(20, ge=1, le=1_000, description="1 to 1000 attempts")
+    max_age: Duration = Field(timedelta(hours=24), description=DURATION)
+    max_pending: int = Field(10_000, ge=1, le=1_000_000, description="1 to 1000000 messages")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if bool(self.endpoints) != bool(self.secrets):
+            raise ValueError("endpoints and secrets belong together")
+        return self
+
+    @property
+    def config(self) -> WebhookSettings:
+        """What webhooks take."""
+        return WebhookSettings(
+            endpoints=tuple(Endpoint(url.get_secret_value()) for url in dict.fromkeys(self.endpoints)),
+            keys=tuple(parse_secret(secret.get_secret_value()) for secret in self.secrets),
+            timeout=self.timeout.total_seconds(),
+            max_attempts=self.max_attempts,
+            max_age=self.max_age.total_seconds(),
+            max_pending=self.max_pending,
+        )
+
+
 class LogSettings(Section):
     """Logs."""
 
@@ -352,6 +407,9 @@ class Settings(Section):
     media: MediaSettings = MediaSettings()
     rooms: RoomsSettings = RoomsSettings()
     turn: TurnSettings = Field(TurnSettings(), description="urls and secret, or none of them")
+    webhooks: WebhooksSettings = Field(
+        WebhooksSettings(), description="endpoints and secrets, or none of them"
+    )
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
     admin: AdminSettings = AdminSettings()

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, make_url, pool
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import rooms.models  # noqa: F401 - the tables of rooms
+import webhooks.models  # noqa: F401 - the table of webhooks
 from auth.models import Base
 
 

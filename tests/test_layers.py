@@ -23,6 +23,7 @@ PACKAGES = frozenset(
         "sfu",
         "signaling",
         "web",
+        "webhooks",
     }
 )
 
@@ -36,7 +37,8 @@ ALLOWED = {
     "web": set(),
     "signaling": {"api", "auth", "sfu"},
     "rooms": {"api", "auth", "signaling"},
-    "migrations": {"auth", "rooms"},
+    "webhooks": {"auth", "signaling"},
+    "migrations": {"auth", "rooms", "webhooks"},
     "chatter": PACKAGES - {"benchmarks"},
     "benchmarks": PACKAGES,
 }

@@ -9,6 +9,7 @@ from chatter.settings import Settings
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "config.example.yaml"
 SECRET = "0123456789abcdef0123456789abcdef"
+WEBHOOK_SECRET = "whsec_" + "A" * 32
 
 ORIGINAL = """
 server:
@@ -132,6 +133,10 @@ def test_reads_the_original_file(load):
         ("ROOMS_CHAT_HISTORY_AGE", "1h", "rooms.chat_history_age", timedelta(hours=1)),
         ("ROOMS_KEEP_UNUSED", "48h", "rooms.keep_unused", timedelta(hours=48)),
         ("ROOMS_RESUME_GRACE", "5s", "rooms.resume_grace", timedelta(seconds=5)),
+        ("WEBHOOKS_TIMEOUT", "2s", "webhooks.config.timeout", 2.0),
+        ("WEBHOOKS_MAX_ATTEMPTS", "3", "webhooks.config.max_attempts", 3),
+        ("WEBHOOKS_MAX_AGE", "1h", "webhooks.config.max_age", 3600.0),
+        ("WEBHOOKS_MAX_PENDING", "9", "webhooks.config.max_pending", 9),
         ("LOG_LEVEL", "DEBUG", "log.level", "debug"),
         ("LOG_FORMAT", "json", "log.format", "json"),
         ("OTEL_SERVICE_NAME", "other", "otel.service_name", "other"),
@@ -176,6 +181,17 @@ def test_a_turn_server(load):
         3600,
     )
     assert load().turn.server is None
+
+
+def test_webhooks(load):
+    urls = "http://10.0.0.7:8000/in?key=hidden, http://b"
+    secrets = f"{WEBHOOK_SECRET}, whsec_{'B' * 40}"
+    settings = load(WEBHOOKS_ENDPOINTS=urls, WEBHOOKS_SECRETS=secrets)
+    config = settings.webhooks.config
+    assert [endpoint.url for endpoint in config.endpoints] == urls.split(", ")
+    assert config.keys == (bytes(24), bytes((4, 16, 65)) * 10)
+    assert not any(secret in repr(settings) for secret in ("hidden", "AAAA", "BBBB"))
+    assert load().webhooks.config.endpoints == ()
 
 
 def test_the_command_line_goes_before_the_environment(load):
@@ -257,6 +273,10 @@ def test_a_bad_variable_is_named_with_its_value_and_what_is_allowed(load, enviro
     [
         ({"AUTH_SECRET": "short-hidden"}, "AUTH_SECRET"),
         ({"TURN_SECRET": "hidden", "TURN_URLS": "turn:t"}, "TURN_SECRET"),
+        ({"WEBHOOKS_ENDPOINTS": "ftp://hidden", "WEBHOOKS_SECRETS": WEBHOOK_SECRET}, "WEBHOOKS_ENDPOINTS"),
+        ({"WEBHOOKS_ENDPOINTS": "http:///hidden", "WEBHOOKS_SECRETS": WEBHOOK_SECRET}, "WEBHOOKS_ENDPOINTS"),
+        ({"WEBHOOKS_ENDPOINTS": "http://hidden"}, "webhooks"),
+        ({"WEBHOOKS_ENDPOINTS": "http://a", "WEBHOOKS_SECRETS": "whsec_hidden"}, "WEBHOOKS_SECRETS"),
         ({"TURN_SECRET": "hidden-hidden-hidden"}, "turn"),
         ({"DATABASE_URL": "mysql://me:hidden@db/x"}, "DATABASE_URL"),
         ({"DATABASE_URL": "hidden"}, "DATABASE_URL"),

@@ -9,7 +9,7 @@ from auth.database import create_engine
 from auth.models import Base
 from migrations.runner import Migrations, UnknownVersionError
 
-REVISIONS = ["00001", "00002", "00003", "00004", "00005"]
+REVISIONS = ["00001", "00002", "00003", "00004", "00005", "00006"]
 
 
 @pytest.fixture

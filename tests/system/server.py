@@ -23,7 +23,7 @@ _READY = re.compile(r"^Chatter is ready: (\S+)$", re.MULTILINE)
 _MEDIA = re.compile(r"^Media: UDP port (\d+)$", re.MULTILINE)
 
 # Of whoever runs the tests: none of it is for the server.
-_FOREIGN = re.compile(r"(SERVER|AUTH|DATABASE|POSTGRES|REDIS|DATA|MEDIA|ROOMS|LOG|OTEL|CONFIG)_.*")
+_FOREIGN = re.compile(r"(SERVER|AUTH|DATABASE|POSTGRES|REDIS|DATA|MEDIA|ROOMS|WEBHOOKS|LOG|OTEL|CONFIG)_.*")
 
 
 class Server:
