@@ -20,6 +20,8 @@ from api.errors import (
     UNSUPPORTED_MEDIA_TYPE,
     ErrorKind,
 )
+from api.idempotency import ERRORS as IDEMPOTENCY_ERRORS
+from api.idempotency import IdempotencyHeaders, IdempotencyKeys, Kept, fingerprint_of
 from api.validation import aliases, read_json, read_texts
 
 H = TypeVar("H", bound=Callable[..., Awaitable[Any]])
@@ -31,6 +33,8 @@ MAX_BODY_BYTES = 16 * 1024
 BODY_LIMIT = 10.0
 
 JSON = "application/json"
+
+IDEMPOTENCY = web.AppKey("idempotency_keys", IdempotencyKeys)
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class Operation:
     """What an empty body stands for; None where there must be one."""
     max_body: int
     media_type: str = JSON
+    idempotent: bool = False
+    """Whether it takes an Idempotency-Key."""
 
     @property
     def errors(self) -> list[ErrorKind]:
@@ -71,6 +77,8 @@ class Operation:
         kinds = {kind.code: kind for kind in self.own_errors}
         if self.authentication is not None:
             kinds |= {kind.code: kind for kind in self.authentication.errors}
+        if self.idempotent:
+            kinds |= {kind.code: kind for kind in IDEMPOTENCY_ERRORS}
         if self.models:
             kinds[INVALID_REQUEST.code] = INVALID_REQUEST
         if "body" in self.models:
@@ -82,6 +90,7 @@ class Operation:
         """Check the request, call the handler, and answer with what it returns. Raise ApiError."""
         arguments: dict[str, Any] = {}
         kinds = {kind.code: kind for kind in self.own_errors}
+        identity: Any = None
         if self.authentication is not None:
             identity = await self.authentication.identify(request)
             if self.takes_identity:
@@ -97,7 +106,31 @@ class Operation:
             arguments["headers"] = read_texts(headers, model, "header", kinds)
         if (model := self.models.get("body")) is not None:
             arguments["body"] = await self._body(request, model, kinds)
+        if self.idempotent:
+            key = arguments.pop("headers").idempotency_key
+            if key is not None:
+                return await self._once(request, (identity.user_id, key), arguments)
         return self._respond(await self.handler(request, **arguments))
+
+    async def _once(
+        self, request: web.Request, name: tuple[int, str], arguments: dict[str, Any]
+    ) -> web.StreamResponse:
+        keys = request.app[IDEMPOTENCY]
+        body = arguments["body"].model_dump_json() if "body" in arguments else ""
+        kept = keys.begin(
+            name, fingerprint_of(self.method, request.path, body), asyncio.get_running_loop().time()
+        )
+        if kept is not None:
+            return self._respond(kept.response())
+        try:
+            response = self._respond(await self.handler(request, **arguments))
+        except BaseException:
+            keys.abandon(name)
+            raise
+        assert isinstance(response, web.Response)
+        assert isinstance(response.body, bytes)
+        keys.finish(name, Kept(response.status, response.body, response.content_type))
+        return response
 
     async def _body(
         self, request: web.Request, model: type[BaseModel], kinds: Mapping[str, ErrorKind]
@@ -195,14 +228,20 @@ class Routes:
         errors: Sequence[ErrorKind] = (),
         max_body: int = MAX_BODY_BYTES,
         media_type: str = JSON,
+        idempotent: bool = False,
     ) -> Callable[[H], H]:
-        """Declare a route. `errors` are the refusals that are its own.
+        """Declare a route. `errors` are the refusals that are its own; an `idempotent` one is done once for
+        each Idempotency-Key, and answers with a body.
 
         Raises TypeError for a handler that is none.
         """
 
         def declare(handler: H) -> H:
             models, default_body = _parameters(handler, authentication)
+            if idempotent:
+                if "headers" in models or authentication is None:
+                    raise TypeError(f"{handler.__qualname__} is idempotent: it takes an identity, no headers")
+                models["headers"] = IdempotencyHeaders
             returned = get_type_hints(handler)["return"]
             if returned is type(None) or _is_response(returned):
                 returned = answer
@@ -221,6 +260,7 @@ class Routes:
                     default_body=default_body,
                     max_body=max_body,
                     media_type=media_type,
+                    idempotent=idempotent,
                 )
             )
             return handler
@@ -229,6 +269,8 @@ class Routes:
 
     def add_to(self, app: web.Application) -> None:
         """Serve the routes in `app`."""
+        if IDEMPOTENCY not in app:
+            app[IDEMPOTENCY] = IdempotencyKeys()
         for operation in self.operations:
             if operation.method == "GET":
                 app.router.add_get(operation.path, operation.serve)

@@ -10,7 +10,7 @@ from aiohttp.typedefs import Handler, Middleware
 from api.errors import ORIGIN_NOT_ALLOWED
 
 METHODS = "GET, POST, PUT, PATCH, DELETE, OPTIONS"
-HEADERS = "Authorization, Content-Type, X-Device-ID"
+HEADERS = "Authorization, Content-Type, Idempotency-Key, X-Device-ID"
 # Seconds that a browser may remember the answer to a preflight.
 MAX_AGE = "600"
 

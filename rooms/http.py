@@ -188,7 +188,12 @@ async def moderate_participant(
     _perform(request, row, role, Moderate(body.action, path.participant_id, body.source, body.role))
 
 
-@routes.post("/rooms/{roomId}/tokens", authentication=ACCOUNT_OR_KEY, errors=[ROOM_NOT_FOUND, NOT_PERMITTED])
+@routes.post(
+    "/rooms/{roomId}/tokens",
+    authentication=ACCOUNT_OR_KEY,
+    errors=[ROOM_NOT_FOUND, NOT_PERMITTED],
+    idempotent=True,
+)
 async def mint_token(
     request: web.Request, *, identity: Identity, path: RoomPath, body: NewJoinToken
 ) -> JoinTokenAnswer:
@@ -224,7 +229,7 @@ async def mint_token(
     return JoinTokenAnswer(token=signed, room_id=row.id, expires_at=expires_at)
 
 
-@routes.post("/api-keys", status=201, authentication=ACCOUNT, errors=[TOO_MANY_API_KEYS])
+@routes.post("/api-keys", status=201, authentication=ACCOUNT, errors=[TOO_MANY_API_KEYS], idempotent=True)
 async def create_api_key(request: web.Request, *, identity: Identity, body: NewApiKey) -> ApiKeyAnswer:
     """Make a key by which programs act for this account in what concerns rooms; it is shown this once."""
     try:

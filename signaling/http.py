@@ -131,6 +131,7 @@ def setup(
     authentication=ACCOUNT,
     errors=[TOO_MANY_ROOMS, SERVER_DRAINING, DATABASE_UNAVAILABLE],
     max_body=MAX_BODY_BYTES,
+    idempotent=True,
 )
 async def create_room(
     request: web.Request, *, identity: Identity, body: NewRoom = AS_THE_SERVER_HAS_IT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bots.client.answers import ApiKeyInfo, NewApiKey
-from bots.client.connection import Connection, Request, path_of
+from bots.client.connection import Connection, Request, once, path_of
 
 
 class ApiKeys:
@@ -17,7 +17,7 @@ class ApiKeys:
 
     async def create(self, name: str) -> NewApiKey:
         """Make a key; the server shows it this once."""
-        return await self._connection.call(Request("POST", "/api-keys", {"name": name}), NewApiKey)
+        return await self._connection.call(once("/api-keys", {"name": name}), NewApiKey)
 
     async def all(self) -> list[ApiKeyInfo]:
         """Return the account's keys, the newest first."""

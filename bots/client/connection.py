@@ -6,6 +6,7 @@ import asyncio
 import json
 import secrets
 import ssl
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -52,6 +53,11 @@ class Request:
     def may_repeat(self) -> bool:
         """Whether it may be sent again although it may have been done."""
         return self.method in IDEMPOTENT_METHODS if self.repeatable is None else self.repeatable
+
+
+def once(path: str, body: Mapping[str, object]) -> Request:
+    """Return a POST that the server does once, however often it is sent."""
+    return Request("POST", path, body, headers={"Idempotency-Key": str(uuid.uuid4())}, repeatable=True)
 
 
 @dataclass(frozen=True, slots=True)

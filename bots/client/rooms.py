@@ -9,7 +9,7 @@ from typing import Any, Literal, TypedDict, Unpack
 from pydantic.alias_generators import to_camel
 
 from bots.client.answers import JoinToken, NewRoom, Page, ParticipantInfo, RoomInfo, RoomStats
-from bots.client.connection import Connection, Request, path_of
+from bots.client.connection import Connection, Request, once, path_of
 
 Source = Literal["microphone", "camera", "screen", "screen-audio"]
 Role = Literal["moderator", "speaker", "listener"]
@@ -63,7 +63,7 @@ class Rooms:
 
     async def create(self, **settings: Unpack[RoomSettings]) -> NewRoom:
         """Make a room, which belongs to the account."""
-        return await self._connection.call(Request("POST", "/rooms", _body(settings)), NewRoom)
+        return await self._connection.call(once("/rooms", _body(settings)), NewRoom)
 
     async def all(self, *, page_size: int = 50) -> AsyncIterator[RoomInfo]:
         """Yield the rooms that one owns or moderates, the newest first; `page_size` (1 to 100) at a time."""
@@ -141,9 +141,7 @@ class Rooms:
             "uses": uses,
             "grants": (grants or Grants()).to_json(),
         }
-        return await self._connection.call(
-            Request("POST", path_of("rooms", room_id, "tokens"), body), JoinToken
-        )
+        return await self._connection.call(once(path_of("rooms", room_id, "tokens"), body), JoinToken)
 
     async def stats(self, room_id: str) -> RoomStats:
         """Return how the media of a room goes; for accounts in the room, and for operators."""

@@ -1,0 +1,130 @@
+"""A request with an Idempotency-Key is done once."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from aiohttp.test_utils import TestServer
+
+import bots
+from api.errors import ApiError
+from api.idempotency import IdempotencyKeys, Kept, fingerprint_of
+from chatter.app import create_app
+
+DONE = Kept(200, b"{}", "application/json")
+A, B = fingerprint_of("POST", "/rooms", "a"), fingerprint_of("POST", "/rooms", "b")
+
+
+def refused(keys, name, fingerprint, now=0.0):
+    with pytest.raises(ApiError) as caught:
+        keys.begin(name, fingerprint, now)
+    return caught.value.code
+
+
+def test_an_answer_is_given_again_for_a_time():
+    keys = IdempotencyKeys(keep_seconds=60.0)
+    assert keys.begin((1, "k"), A, 100.0) is None
+    assert refused(keys, (1, "k"), A) == "request_in_progress"
+    keys.finish((1, "k"), DONE)
+    assert keys.begin((1, "k"), A, 159.0) is DONE
+    assert refused(keys, (1, "k"), B) == "idempotency_key_reused"
+    assert keys.begin((2, "k"), B, 159.0) is None
+    assert keys.begin((1, "k"), B, 160.0) is None
+    assert len(keys) == 2
+
+
+def test_what_was_refused_may_be_sent_again():
+    keys = IdempotencyKeys()
+    assert keys.begin((1, "k"), A, 0.0) is None
+    keys.abandon((1, "k"))
+    assert len(keys) == 0
+    assert keys.begin((1, "k"), B, 0.0) is None
+
+
+def test_keys_are_bounded_and_the_oldest_give_way():
+    keys = IdempotencyKeys(of_account=2, of_all=3)
+    for account, key in ((1, "a"), (1, "b"), (1, "c"), (2, "d"), (3, "e")):
+        assert keys.begin((account, key), A, 0.0) is None
+        keys.finish((account, key), DONE)
+    assert len(keys) == 3
+    assert [keys.begin(name, A, 0.0) for name in ((1, "c"), (2, "d"), (3, "e"))] == [DONE] * 3
+    # One that gave way while it was worked on is not kept.
+    keys.finish((1, "a"), DONE)
+    assert keys.begin((1, "a"), A, 0.0) is None
+
+
+@pytest.fixture
+async def owner(client):
+    body = {"username": "owner", "password": "correct horse battery"}
+    answer = await client.post("/auth/register", json=body, headers={"X-Device-ID": "d"})
+    return {"Authorization": f"Bearer {(await answer.json())['token']}"}
+
+
+async def post(client, path, who, key, body):
+    answer = await client.post(path, headers={**who, "Idempotency-Key": key}, json=body)
+    return answer.status, answer.headers.get("Idempotency-Replayed"), await answer.json()
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "other"),
+    [
+        ("/rooms", {"name": "a"}, {"name": "b"}),
+        ("/rooms/{room}/tokens", {"uses": 1}, {"uses": 2}),
+        ("/api-keys", {"name": "a"}, {"name": "b"}),
+    ],
+)
+async def test_the_same_request_is_answered_as_before(client, owner, path, body, other):
+    _, _, room = await post(client, "/rooms", owner, "first", {})
+    path = path.format(room=room["roomId"])
+    status, replayed, made = await post(client, path, owner, "k", body)
+    assert (status < 300, replayed) == (True, None)
+    assert await post(client, path, owner, "k", {**body, "unknown": 1}) == (status, "true", made)
+    status, _, problem = await post(client, path, owner, "k", other)
+    assert (status, problem["code"]) == (422, "idempotency_key_reused")
+    _, replayed, again = await post(client, path, owner, "k2", body)
+    assert replayed is None
+    assert again != made
+
+
+async def test_of_two_at_once_one_is_done(client, owner):
+    answers = await asyncio.gather(*(post(client, "/rooms", owner, "k", {}) for _ in range(5)))
+    made = {problem["roomId"] for status, _, problem in answers if status == 200}
+    assert len(made) == 1
+    assert {problem["code"] for status, _, problem in answers if status != 200} <= {"request_in_progress"}
+    assert len((await (await client.get("/rooms", headers=owner)).json())["items"]) == 1
+
+
+@pytest.mark.parametrize("key", ["", "a b", "x" * 256, "ü"])
+async def test_what_is_no_key(client, owner, key):
+    status, _, problem = await post(client, "/rooms", owner, key, {})
+    assert (status, problem["code"]) == (400, "invalid_request")
+    assert problem["errors"][0]["pointer"] == "header:Idempotency-Key"
+
+
+async def test_a_refusal_is_not_kept(client, owner):
+    for index in range(50):
+        await post(client, "/api-keys", owner, f"k{index}", {"name": "n"})
+    status, _, _ = await post(client, "/api-keys", owner, "more", {"name": "n"})
+    assert status == 409
+    keys = await (await client.get("/api-keys", headers=owner)).json()
+    await client.delete(f"/api-keys/{keys[0]['id']}", headers=owner)
+    status, replayed, _ = await post(client, "/api-keys", owner, "more", {"name": "n"})
+    assert (status, replayed) == (201, None)
+
+
+async def test_a_lost_answer_makes_no_second_room(make_settings):
+    app = create_app(make_settings())
+    lost = []
+
+    async def lose(request, _response):
+        if (request.method, request.path) == ("POST", "/rooms") and not lost:
+            lost.append(request)
+            request.transport.abort()
+
+    app.on_response_prepare.append(lose)
+    async with TestServer(app) as server, bots.Client(str(server.make_url(""))) as client:
+        await client.accounts.register("ann", "correct horse battery")
+        made = await client.rooms.create(name="once")
+        assert len(lost) == 1
+        assert [room.room_id async for room in client.rooms.all()] == [made.room_id]
