@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import logging
 import math
+import re
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -66,6 +67,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="send moving bars and a tone (the default without --play and --record)",
     )
+    parser.add_argument(
+        "--size",
+        metavar="WxH@FPS",
+        type=_size,
+        default=(640, 360, 30.0),
+        help="of the test picture (default: 640x360@30)",
+    )
     parser.add_argument("--loop", action="store_true", help="play the file again and again")
     parser.add_argument(
         "--record", metavar="FOLDER", type=Path, help="record what others send, one .mkv per track"
@@ -97,6 +105,19 @@ def _seconds(text: str) -> float:
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is no duration: expected seconds above 0")
     return value
+
+
+def _size(text: str) -> tuple[int, int, float]:
+    """Width and height in pixels, frames per second."""
+    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})@(\d{1,3}(?:\.\d{1,3})?)", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: expected WxH@FPS, such as 320x180@15")
+    width, height, rate = int(found[1]), int(found[2]), float(found[3])
+    try:
+        media.pattern(width, height, rate)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+    return width, height, rate
 
 
 def describe(event: Event) -> str | None:
@@ -137,7 +158,7 @@ def _sources(args: argparse.Namespace) -> Mapping[str, MediaStreamTrack]:
     if args.play is not None:
         return media.file(args.play, loop=args.loop).tracks
     if args.pattern or args.record is None:
-        return {"camera": media.pattern(), "microphone": media.tone()}
+        return {"camera": media.pattern(*args.size), "microphone": media.tone()}
     return {}
 
 

@@ -75,6 +75,9 @@ def test_what_happens_in_one_line(event, line):
         (("u", "--duration", "0"), "'0' is no duration: expected seconds above 0"),
         (("u", "--duration", "inf"), "'inf' is no duration"),
         (("u", "--duration", "soon"), "'soon' is no duration"),
+        (("u", "--size", "320x180"), "'320x180' is no size: expected WxH@FPS, such as 320x180@15"),
+        (("u", "--size", "321x180@15"), "'321x180@15': the size must be even and 160x40 or more"),
+        (("u", "--size", "320x180@0"), "'320x180@0': rate must be above 0 frames per second"),
         (("u", "--pattern", "--play", "x"), "not allowed with"),
     ],
 )
