@@ -21,6 +21,7 @@ NATIVE = (
     "gcm",
     "history",
     "layering",
+    "level",
     "nack",
     "number_map",
     "pictures",

@@ -35,11 +35,12 @@ from bots.events import (
     ParticipantLeft,
     QualityChanged,
     Refused,
+    SpeakersChanged,
     TrackAdded,
     TrackChanged,
     TrackRemoved,
 )
-from bots.messages import ChatMessage, Participant, Quality, TrackInfo
+from bots.messages import ChatMessage, Participant, Quality, Speaker, TrackInfo
 from bots.publication import Publication
 from bots.room import Milestones, Room
 from bots.track import Frame, RemoteTrack
@@ -77,6 +78,8 @@ __all__ = [
     "RoomLeft",
     "ServerUnreachable",
     "SignInFailed",
+    "Speaker",
+    "SpeakersChanged",
     "TrackAdded",
     "TrackChanged",
     "TrackInfo",

@@ -25,6 +25,7 @@ from bots.events import (
     ParticipantLeft,
     QualityChanged,
     Refused,
+    SpeakersChanged,
     TrackAdded,
     TrackChanged,
     TrackRemoved,
@@ -149,6 +150,8 @@ def describe(event: Event) -> str | None:
             return f"{client_id} has a {quality.grade} connection" + (
                 f": {quality.cause}" if quality.cause else ""
             )
+        case SpeakersChanged():
+            return None
         case Refused(code, message):
             return f"refused: {message} ({code})"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bots.messages import Mode, Participant, Quality, ServerDraining
+from bots.messages import Mode, Participant, Quality, ServerDraining, Speaker
 from bots.track import RemoteTrack
 
 
@@ -75,6 +75,17 @@ class QualityChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeakersChanged:
+    """Others speak than before, possibly the bot, or another one is the loudest.
+
+    Told only where media goes by way of the server.
+    """
+
+    speakers: tuple[Speaker, ...]
+    """The loudest first; empty where nobody speaks."""
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """The server refused a message that nobody waits for."""
 
@@ -92,6 +103,7 @@ Event = (
     | ModeChanged
     | MediaChanged
     | QualityChanged
+    | SpeakersChanged
     | ServerDraining
     | Refused
 )

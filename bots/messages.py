@@ -66,6 +66,16 @@ class ChatMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Speaker:
+    """Somebody who speaks, as the media server hears it."""
+
+    client_id: str
+    track_id: str
+    audio_level: float
+    """0 to 1, linear: W3C's audioLevel."""
+
+
+@dataclass(frozen=True, slots=True)
 class Welcome:
     """The first message after joining."""
 
@@ -76,6 +86,7 @@ class Welcome:
     participants: tuple[Participant, ...]
     tracks: tuple[TrackInfo, ...]
     ice_servers: tuple[Json, ...]
+    speakers: tuple[Speaker, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +181,16 @@ def qualities(message: Json) -> dict[str, Quality]:
     return found
 
 
+def speakers(message: Json) -> tuple[Speaker, ...]:
+    """The loudest first. Raises ProtocolViolated."""
+    return tuple(
+        Speaker(
+            field(item, "clientId", str), field(item, "trackId", str), float(field(item, "audioLevel", float))
+        )
+        for item in objects(message, "speakers")
+    )
+
+
 def draining(message: Json) -> ServerDraining:
     """Raises ProtocolViolated."""
     url = message.get("url")
@@ -188,4 +209,5 @@ def welcome(message: Json) -> Welcome:
         else (),
         tracks=tracks(message) if "tracks" in message else (),
         ice_servers=tuple(objects(message, "iceServers")) if "iceServers" in message else (),
+        speakers=speakers(message) if "speakers" in message else (),
     )

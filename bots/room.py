@@ -27,7 +27,7 @@ from bots.events import (
     TrackAdded,
     TrackChanged,
 )
-from bots.messages import ChatMessage, Json, Kind, Mode, Participant, Quality, Welcome
+from bots.messages import ChatMessage, Json, Kind, Mode, Participant, Quality, Speaker, Welcome
 from bots.paths import MediaPaths
 from bots.publication import Publication
 from bots.roster import Roster
@@ -183,6 +183,12 @@ class Room:
     def qualities(self) -> Mapping[str, Quality]:
         """How well the calls go, by client id; who is not in it has no score (yet)."""
         return dict(self._roster.qualities)
+
+    @property
+    def speakers(self) -> tuple[Speaker, ...]:
+        """Who speaks, the loudest first. Where media goes by way of the server, and of those who tell their
+        audio level."""
+        return self._roster.speakers
 
     @property
     def publications(self) -> tuple[Publication, ...]:
@@ -412,6 +418,8 @@ class Room:
         self._apply({"type": "tracks", "action": "removed", "tracks": removed})
         self._apply({**message, "type": "tracks", "action": "updated"})
         self._apply({**message, "type": "mode"})
+        if "speakers" in message:
+            self._apply({**message, "type": "speakers"})
         media = message.get("media")
         if isinstance(media, dict):
             self._take(media)

@@ -13,11 +13,12 @@ from bots.events import (
     ParticipantJoined,
     ParticipantLeft,
     QualityChanged,
+    SpeakersChanged,
     TrackAdded,
     TrackChanged,
     TrackRemoved,
 )
-from bots.messages import KIND_OF, Json, Mode, Participant, Quality, TrackInfo, Welcome
+from bots.messages import KIND_OF, Json, Mode, Participant, Quality, Speaker, TrackInfo, Welcome
 from bots.track import RemoteTrack
 
 
@@ -33,6 +34,7 @@ class Roster:
         self.participants: dict[str, Participant] = {p.id: p for p in welcome.participants}
         self.tracks: dict[str, RemoteTrack] = {}
         self.qualities: dict[str, Quality] = {}
+        self.speakers: tuple[Speaker, ...] = welcome.speakers
         self._clock = clock
         self._before_us = {p.id for p in welcome.participants}
         self._announcing: set[str] = set()
@@ -69,6 +71,8 @@ class Roster:
                 qualities = messages.qualities(message)
                 self.qualities |= qualities
                 return [QualityChanged(client_id, quality) for client_id, quality in qualities.items()]
+            case "speakers":
+                return self._speak(messages.speakers(message))
             case _:
                 return []
 
@@ -125,6 +129,12 @@ class Roster:
         self.participants[participant.id] = participant
         return [NameChanged(participant)]
 
+    def _speak(self, speakers: tuple[Speaker, ...]) -> list[Event]:
+        if speakers == self.speakers:
+            return []
+        self.speakers = speakers
+        return [SpeakersChanged(speakers)]
+
     def _tracks(self, message: Json) -> list[Event]:
         events: list[Event] = []
         action = messages.field(message, "action", str)
@@ -133,6 +143,7 @@ class Roster:
                 continue
             track = self.tracks.get(info.id)
             if action == "removed":
+                self.speakers = tuple(s for s in self.speakers if s.track_id != info.id)
                 self._announcing.add(info.client_id)
                 events += self._end(info.id)
             elif track is None:

@@ -49,6 +49,8 @@ ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "MEDIA_PLANE": ("media", "plane"),
     "MEDIA_THREADS": ("media", "threads"),
     "MEDIA_MAX_VIDEO_BITRATE": ("media", "max_video_bitrate"),
+    "MEDIA_AUDIO_ROOM_SIZE": ("media", "audio_room_size"),
+    "MEDIA_AUDIO_LOUDEST": ("media", "audio_loudest"),
     "MEDIA_HISTORY_SECONDS": ("media", "history_seconds"),
     "MEDIA_HISTORY_BYTES": ("media", "history_bytes"),
     "ROOMS_MODE": ("rooms", "mode"),

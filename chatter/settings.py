@@ -231,6 +231,8 @@ class MediaSettings(Section):
     max_video_bitrate: int = Field(
         2_500_000, ge=50_000, le=100_000_000, description="50000 to 100000000 bits per second"
     )
+    audio_room_size: int = Field(16, ge=0, le=10_000, description="0 to 10000 participants")
+    audio_loudest: int = Field(8, ge=1, le=1_000, description="1 to 1000 microphones")
     history_seconds: float = Field(1.0, ge=0.1, le=10.0, description="0.1 to 10 seconds")
     history_bytes: int = Field(268_435_456, ge=0, le=1 << 40, description="0 to 1099511627776 bytes")
 
@@ -250,6 +252,8 @@ class MediaSettings(Section):
             plane=self.plane,
             threads=self.threads,
             max_video_bitrate=self.max_video_bitrate,
+            audio_room_size=self.audio_room_size,
+            audio_loudest=self.audio_loudest,
             history_seconds=self.history_seconds,
             history_bytes=self.history_bytes,
         )

@@ -28,6 +28,10 @@ class MediaConfig:
     audio_codecs: tuple[str, ...] = ("opus",)
     max_video_bitrate: int = 2_500_000
     """Bits per second that a publisher may send per video track (told to it as REMB)."""
+    audio_room_size: int = 16
+    """Participants up to which all microphones are forwarded; above, only the loudest are."""
+    audio_loudest: int = 8
+    """How many microphones are forwarded then. Those that tell no level are forwarded besides."""
     history_seconds: float = 1.0
     """How long packets are kept to be sent again to subscribers who have lost them."""
     history_bytes: int = 256 << 20

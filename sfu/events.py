@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sfu.parameters import Kind, Source
+from sfu.speakers import Speaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,15 @@ class SubscriptionChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeakersChanged:
+    """Others speak in a room than before, or another one is the loudest."""
+
+    room_id: str
+    speakers: tuple[Speaker, ...]
+    """The loudest first; empty where nobody speaks."""
+
+
+@dataclass(frozen=True, slots=True)
 class EncodingsWanted:
     """A publisher is to send these encodings of its track and let the others rest."""
 
@@ -110,5 +120,6 @@ Event = (
     | TransportClosed
     | DataRefused
     | SubscriptionChanged
+    | SpeakersChanged
     | EncodingsWanted
 )

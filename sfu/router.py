@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
+from sfu.audio_observer import AudioObserver
 from sfu.config import MediaConfig
 from sfu.consumer import Consumer
 from sfu.errors import MediaError
@@ -29,6 +30,7 @@ from sfu.parameters import MediaLine, Outgoing, RemoteParameters, Source
 from sfu.plane.interface import Plane, RouteRow, SourceRow
 from sfu.producer import MAX_STREAMS, Producer, Stream
 from sfu.transport import Transport, extension_id, mid_extension, stream_id
+from sfu.wire.audio_level import URI as AUDIO_LEVEL
 from sfu.wire.dependency_descriptor import URI as DEPENDENCY_DESCRIPTOR
 from sfu.wire.frame_marking import URI as FRAME_MARKING
 from sfu.wish import Wish
@@ -75,6 +77,7 @@ class Router:
         self._ids = identifiers
         self._emit = emit
         self.feeder = Feeder(room_id, plane, emit)
+        self._audio = AudioObserver(room_id, config, plane, emit)
 
     # Negotiation
 
@@ -354,6 +357,7 @@ class Router:
     def look(self, now: float) -> None:
         """Follow what comes and goes, as time passes."""
         self.feeder.look(self.transports.values(), self.producers.values(), now)
+        self._audio.look(len(self.transports), self.producers.values(), now)
 
     # Streams
 
@@ -430,6 +434,7 @@ class Router:
             transport_wide_extension=sent_extension(producer.line.extensions, TRANSPORT_WIDE),
             dependency_descriptor=extension_id(producer.line, DEPENDENCY_DESCRIPTOR),
             frame_marking=extension_id(producer.line, FRAME_MARKING),
+            audio_level=sent_extension(producer.line.extensions, AUDIO_LEVEL),
             nack=any("nack" in codec.feedback for codec in producer.line.codecs),
             rtx_payload_types=producer.rtx_payload_types,
             rtx_ssrc=next(

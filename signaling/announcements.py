@@ -14,6 +14,7 @@ from signaling.participant import Participant
 from signaling.policy import RoomPolicy
 from signaling.quality import CallQuality
 from signaling.settings import Mode, RoomMode, RoomSettings
+from signaling.speaker import Speaker
 from signaling.subscription import Subscription
 from signaling.track import Track
 
@@ -32,6 +33,7 @@ def welcome(
     mode: Mode,
     participants: Iterable[Participant],
     tracks: Iterable[Track],
+    speakers: Iterable[Speaker],
     chat: Iterable[ChatMessage],
     policy: RoomPolicy,
     settings: RoomSettings,
@@ -45,6 +47,7 @@ def welcome(
         "mode": mode,
         "participants": [_person(p) for p in participants],
         "tracks": [t.to_json() for t in tracks],
+        "speakers": [s.to_json() for s in speakers],
         "chat": [m.to_json() for m in chat],
         "room": room_state(policy),
         "role": newcomer.role,
@@ -85,6 +88,7 @@ def state(
     seq: int,
     participants: Iterable[Participant],
     tracks: Iterable[Track],
+    speakers: Iterable[Speaker],
     media: Mapping[str, object] | None,
 ) -> dict[str, object]:
     """What goes into `resumed` instead of missed messages: the room as of the message `seq`."""
@@ -92,6 +96,7 @@ def state(
         "seq": seq,
         "participants": [_person(p) for p in participants],
         "tracks": [t.to_json() for t in tracks],
+        "speakers": [s.to_json() for s in speakers],
         "media": media,
     }
 
@@ -236,6 +241,11 @@ def encodings(track_id: str, active: Mapping[str, bool]) -> dict[str, object]:
     """Which encodings of its track the participant is to send."""
     wanted = [{"rid": rid, "active": sent} for rid, sent in active.items()]
     return {"type": "encodings", "trackId": track_id, "encodings": wanted}
+
+
+def speakers(speaking: Iterable[Speaker]) -> dict[str, object]:
+    """Who speaks, the loudest first."""
+    return {"type": "speakers", "speakers": [s.to_json() for s in speaking]}
 
 
 def quality(qualities: Mapping[str, CallQuality], to: str) -> dict[str, object]:

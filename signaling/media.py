@@ -10,6 +10,7 @@ from sfu.events import (
     DataRefused,
     EncodingsWanted,
     Event,
+    SpeakersChanged,
     SubscriptionChanged,
     TrackPublished,
     TrackUnpublished,
@@ -23,6 +24,7 @@ from sfu.wish import Wish as SfuWish
 from signaling.messages import ProtocolError
 from signaling.negotiator import Answer, MediaPermissions
 from signaling.rooms import Rooms
+from signaling.speaker import Speaker
 from signaling.subscription import Subscription
 from signaling.track import KIND_OF_SOURCE, Encoding, Source
 from signaling.wish import Wish
@@ -150,6 +152,8 @@ def deliver(event: Event, rooms: Rooms) -> None:
                     event.reason,
                 ),
             )
+        case SpeakersChanged():
+            room.speakers_changed([Speaker(s.track_id, s.level) for s in event.speakers])
         case EncodingsWanted():
             room.encodings_wanted(event.participant_id, event.track_id, dict(event.active))
         case DataRefused():

@@ -7,7 +7,7 @@ participant has been told always adds up to what the room is.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -37,6 +37,7 @@ from signaling.policy import RoomPolicy
 from signaling.quality import CallQuality
 from signaling.room_event import RoomEvent, RoomEventType, ignore
 from signaling.settings import Mode, RoomMode, RoomSettings
+from signaling.speaker import Speaker
 from signaling.subscription import Subscription
 from signaling.track import Encoding, Source, Track
 
@@ -84,6 +85,7 @@ class Room:
         self._new_session = new_session
         self._stats = stats
         self._participants: dict[str, Participant] = {}
+        self._speakers: Sequence[Speaker] = ()
         self.policy = policy
         self.lobby = Lobby()
         self.history = ChatHistory(
@@ -188,6 +190,7 @@ class Room:
             self.mode,
             self._shown_to(newcomer),
             self._all_tracks(),
+            self._shown_speakers(),
             self.history.recent(now),
             self.policy,
             self._settings,
@@ -217,7 +220,11 @@ class Room:
             if participant.id in self.lobby:
                 return message | {"seq": outbox.last_seq, "lobby": True}
             message |= announcements.state(
-                outbox.last_seq, self._shown_to(participant), self._all_tracks(), participant.media
+                outbox.last_seq,
+                self._shown_to(participant),
+                self._all_tracks(),
+                self._shown_speakers(),
+                participant.media,
             )
             message |= {"room": announcements.room_state(self.policy), "role": participant.role}
             message["grants"] = participant.grants.to_json()
@@ -419,6 +426,11 @@ class Room:
         if participant is not None and reason not in _OWN_DOING:
             self._tell_media(participant, announcements.media_closed(reason))
 
+    def speakers_changed(self, speakers: Sequence[Speaker]) -> None:
+        """Others speak than before, or another one is the loudest; the loudest are first."""
+        self._speakers = speakers
+        self._tell_all(announcements.speakers(self._shown_speakers()))
+
     def tell_quality(
         self, news: Mapping[str, CallQuality], known: Mapping[str, CallQuality], newcomers: Container[str]
     ) -> None:
@@ -573,6 +585,16 @@ class Room:
     def _all_tracks(self) -> Iterator[Track]:
         for participant in self._participants.values():
             yield from participant.tracks.values()
+
+    def _shown_speakers(self) -> list[Speaker]:
+        """Who is seen to speak: nobody who is hidden, or whose track has gone since."""
+        return [
+            speaker
+            for speaker in self._speakers
+            if (owner := self._participants.get(speaker.client_id)) is not None
+            and not owner.grants.hidden
+            and any(track.id == speaker.track_id and track.sfu for track in owner.tracks.values())
+        ]
 
     def _tell_media(self, participant: Participant, message: Mapping[str, object]) -> None:
         participant.media = message

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from sfu.negotiation.codecs import REMB, TRANSPORT_FEEDBACK
 from sfu.parameters import Direction, HeaderExtension
+from sfu.wire.audio_level import URI as AUDIO_LEVEL
 from sfu.wire.sdp import Attribute, MediaDescription, number
 
 MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
@@ -23,7 +24,7 @@ _OF_ONE_HOP = frozenset({TRANSPORT_WIDE, ABS_SEND_TIME})
 # What a subscriber understands as the publisher wrote it.
 _FORWARDED = frozenset(
     {
-        "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
+        AUDIO_LEVEL,
         "urn:3gpp:video-orientation",
         "urn:ietf:params:rtp-hdrext:framemarking",
         "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time",

@@ -330,9 +330,9 @@ class MediaServer:
 
     def _deliver(self) -> None:
         event = self._events.popleft()
-        log.debug(
-            "media event", event_type=type(event).__name__, room=event.room_id, client=event.participant_id
-        )
+        # Who speaks is about a room, and no participant.
+        client = getattr(event, "participant_id", None)
+        log.debug("media event", event_type=type(event).__name__, room=event.room_id, client=client)
         for listener in self._listeners:
             listener(event)
 

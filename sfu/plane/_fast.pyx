@@ -11,7 +11,7 @@ import os
 
 from sfu.bwe.sent import Bandwidth, Probe
 from sfu.plane import srtp as sessions
-from sfu.plane.interface import Drop, Punt, PuntKind, Repair, RouteState, SourceState
+from sfu.plane.interface import AudioLevels, Drop, Punt, PuntKind, Repair, RouteState, SourceState
 
 cdef extern from "native/drop.h":
     int DROP_COUNT
@@ -73,6 +73,12 @@ cdef extern from "native/rtp.h":
     int CODEC_VP9
     int CODEC_H264
     int CODEC_AV1
+
+cdef extern from "native/level.h":
+    ctypedef struct level_t:
+        uint64_t packets
+        uint64_t audible
+        uint64_t total
 
 cdef extern from "native/reception.h":
     ctypedef struct reception_t:
@@ -152,6 +158,8 @@ cdef extern from "native/plane.h":
         uint8_t transport_wide_id
         uint8_t descriptor_id
         uint8_t marking_id
+        uint8_t audio_level_id
+        level_t level
         uint64_t layer_bytes[4][4]
         reception_t reception
         uint64_t keyframes
@@ -261,6 +269,7 @@ cdef extern from "native/plane.h":
     bint route_feed(route_t *route, const feed_t *feed)
     bint route_switch(route_t *route, const feed_t *feed)
     void source_set_rtx(plane_t *plane, source_t *source, uint32_t ssrc)
+    void source_hold(source_t *source, bint held)
     void feed_repair(feed_t *feed, const route_t *route, bint nack, const uint8_t *rtx_payload_types)
     void route_pause(route_t *route, bint paused)
     void route_free(route_t *route)
@@ -634,6 +643,7 @@ cdef class FastPlane:
         cdef uint8_t transport_wide_id = _own_id(row.transport_wide_extension)
         cdef uint8_t descriptor_id = row.dependency_descriptor
         cdef uint8_t marking_id = row.frame_marking
+        cdef uint8_t audio_level_id = row.audio_level
         cdef bint has_rtx = row.rtx_ssrc is not None
         cdef uint32_t rtx_ssrc = row.rtx_ssrc if has_rtx else 0
         cdef nack_t *missing = NULL
@@ -651,6 +661,7 @@ cdef class FastPlane:
             source.row.is_video = is_video
             source.row.descriptor_id = descriptor_id
             source.row.marking_id = marking_id
+            source.row.audio_level_id = audio_level_id
             memcpy(source.row.codecs, codecs, sizeof(codecs))
             source.row.missing = missing
             memcpy(source.row.rtx_payload_types, repeats, sizeof(repeats))
@@ -692,6 +703,13 @@ cdef class FastPlane:
         transport.sources.discard(source)
         for ssrc in [ssrc for ssrc, owner in transport.ssrcs.items() if owner == source]:
             del transport.ssrcs[ssrc]
+
+    def hold_source(self, source, held):
+        cdef _Source row = self._source(source)
+        cdef bint value = held
+        self._lock()
+        source_hold(row.row, value)
+        self._unlock()
 
     def add_route(self, row):
         cdef _Transport transport = self._transport(row.transport)
@@ -1011,6 +1029,14 @@ cdef class FastPlane:
 
     cdef object _sample_route(self, object route):
         return _route_state(self._route(route).row)
+
+    def audio_levels(self, sources):
+        # Without the lock, as `sample`.
+        return [self._audio_levels(source) for source in sources]
+
+    cdef object _audio_levels(self, object source):
+        cdef const level_t *level = &self._source(source).row.level
+        return AudioLevels(level.packets, level.audible, level.total)
 
     def drops(self):
         cdef uint64_t counts[64]

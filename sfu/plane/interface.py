@@ -13,7 +13,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from sfu.bwe.sent import Bandwidth
 
@@ -61,6 +61,8 @@ class Drop(enum.StrEnum):
     """A packet of a data channel's association that was refused, or one channel or stream too many."""
     # A packet on one route; the first of these that applies, in this order.
     ROUTE_PAUSED = "route_paused"
+    NOT_LOUDEST = "not_loudest"
+    """Of a source that is held back, as others in its room are louder."""
     NO_PAYLOAD_TYPE = "no_payload_type"
     """The subscriber did not negotiate the codec of this packet."""
     NO_ADDRESS = "no_address"
@@ -174,6 +176,8 @@ class SourceRow:
     """Id of the dependency descriptor header extension at the publisher; 0 where it has none."""
     frame_marking: int = 0
     """Id of the frame marking header extension (RFC 9626) at the publisher; 0 where it has none."""
+    audio_level: int = 0
+    """Id of the audio level header extension (RFC 6464) at the publisher; 0 where it has none."""
     nack: bool = False
     """The publisher answers NACK: what is missing is asked for."""
     rtx_payload_types: Mapping[int, int] = field(default_factory=dict)
@@ -264,6 +268,18 @@ class SourceState:
     """Seconds from a NACK to its answer, smoothed; None before the first."""
 
 
+class AudioLevels(NamedTuple):
+    """What the packets of a source have told of its loudness since the source was added: sums, so that two
+    readings tell what was between them."""
+
+    packets: int
+    """That told a level."""
+    audible: int
+    """Of these, those at -50 dBov or above."""
+    total: int
+    """Of the levels of the audible ones, in -dBov."""
+
+
 @dataclass(slots=True)
 class RouteState:
     """A route's counters. offered = packets + the sum of drops."""
@@ -345,6 +361,10 @@ class Plane(Protocol):
     def remove_source(self, source: int) -> None:
         """Forget a source. Routes that it fed stay, without a feed or with the one they were to switch to."""
 
+    def hold_source(self, source: int, held: bool) -> None:
+        """While a source is held, nothing of it is forwarded: routes drop it as NOT_LOUDEST. Afterwards they
+        go on with the number after the newest one sent, as after a pause, but wait for no keyframe."""
+
     def add_route(self, row: RouteRow) -> None:
         """Raises ValueError for an SSRC (or SSRC of RTX) that a route of this transport has or had: its
         sequence numbers are used up under these keys."""
@@ -419,6 +439,9 @@ class Plane(Protocol):
     ) -> tuple[list[SourceState], list[RouteState]]:
         """The states of many rows, for statistics. No packet is held up for it: one that is on its way may be
         counted in one figure of a row and not yet in another."""
+
+    def audio_levels(self, sources: Sequence[int]) -> list[AudioLevels]:
+        """How loud sources have been, for whoever looks often at many."""
 
     def drops(self) -> Mapping[Drop, int]:
         """Every drop since the start, those of routes (closed ones too) included."""

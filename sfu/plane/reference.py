@@ -15,6 +15,7 @@ from sfu.plane.feedback import take_nacks
 from sfu.plane.gate import ALL_LAYERS
 from sfu.plane.interface import (
     Address,
+    AudioLevels,
     Drop,
     Feed,
     Punt,
@@ -224,6 +225,13 @@ class ReferencePlane:
         if row.rtx_ssrc is not None:
             del transport.repeats[row.rtx_ssrc]
             transport.meet(row.rtx_ssrc)
+
+    def hold_source(self, source: int, held: bool) -> None:
+        row = self._source(source)
+        if row.held and not held:
+            for route in row.routes.values():
+                route.release(source)
+        row.held = held
 
     def add_route(self, row: RouteRow) -> None:
         transport = self._transport(row.transport)
@@ -500,6 +508,10 @@ class ReferencePlane:
             self._punts.append(Punt(PuntKind.KEYFRAME, data, transport=transport.id, source=source.row.id))
         if keyframe and source.missing is not None:
             source.missing.keyframe(extended)
+        if source.row.audio_level:
+            told = next((value for found, value in elements if found == source.row.audio_level), None)
+            if told is not None:
+                source.level.note(told)
         layers = source.layers
         layering = layers.read(source.codecs.get(payload_type), data, start, end, elements)
         layer = min(layering.spatial, MAXIMUM_LAYER), min(layering.temporal, MAXIMUM_LAYER)
@@ -510,6 +522,7 @@ class ReferencePlane:
             source.history.put(extended, data, now)
         packet = self._packet
         packet.source = source.row.id
+        packet.held = source.held
         packet.layering = layering
         packet.structure = layers.structure
         packet.active_targets = layers.active_targets
@@ -616,6 +629,9 @@ class ReferencePlane:
         self, sources: Sequence[int], routes: Sequence[int]
     ) -> tuple[list[SourceState], list[RouteState]]:
         return list(map(self.source_state, sources)), list(map(self.route_state, routes))
+
+    def audio_levels(self, sources: Sequence[int]) -> list[AudioLevels]:
+        return [self._source(source).level.state() for source in sources]
 
     def drops(self) -> Mapping[Drop, int]:
         return dict(self._drops)

@@ -50,6 +50,7 @@ class Incoming:
         "elements",
         "extended",
         "first_byte",
+        "held",
         "layering",
         "marker",
         "now",
@@ -65,6 +66,8 @@ class Incoming:
 
     source: int
     """Its row id."""
+    held: bool
+    """Its source is held back for now."""
 
     first_byte: int
     """Without the extension bit."""
@@ -230,6 +233,11 @@ class Route:
         self.starting = True
         self.awaiting_keyframe = self.current is not None and (self.awaiting_keyframe or is_video)
 
+    def release(self, source: int) -> None:
+        """A source that was held is forwarded again."""
+        if self.current is not None and self.current.feed.source == source:
+            self.starting = True
+
     def forward(self, packet: Incoming, out: list[tuple[bytes, Address]]) -> Drop | None:
         """Append the packet to `out` as the subscriber gets it, or tell why not. Counts it as offered.
 
@@ -244,6 +252,8 @@ class Route:
     def _send(self, packet: Incoming, out: list[tuple[bytes, Address]]) -> Drop | None:
         if self.paused:
             return Drop.ROUTE_PAUSED
+        if packet.held:
+            return Drop.NOT_LOUDEST
         assert self.current is not None
         feeding = self.current
         if packet.source != feeding.feed.source:

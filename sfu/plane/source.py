@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sfu.plane.interface import SourceRow, SourceState
+from sfu.plane.level import Level
 from sfu.plane.route import Route
 from sfu.streams.history import History, HistoryLimits
 from sfu.streams.keyframe import Detector, detector_for
@@ -20,12 +21,14 @@ class Source:
     __slots__ = (
         "codecs",
         "detectors",
+        "held",
         "history",
         "keeps",
         "keyframe_timestamp",
         "keyframes",
         "layer_bytes",
         "layers",
+        "level",
         "missing",
         "nacks",
         "reception",
@@ -54,6 +57,9 @@ class Source:
         }
         self.layers = LayerReader(row.dependency_descriptor, row.frame_marking)
         self.layer_bytes: dict[tuple[int, int], int] = {}
+        self.level = Level()
+        self.held = False
+        """It is forwarded to nobody for now."""
         self.keyframes = 0
         self.keyframe_timestamp: int | None = None
         self.rtx_ssrc = row.rtx_ssrc

@@ -50,6 +50,24 @@ def test_quality_is_known_from_then_on():
     assert set(roster.qualities) == {"me"}
 
 
+def test_who_speaks_is_known_until_that_changes():
+    speaker = {"clientId": "a", "trackId": "a:microphone", "audioLevel": 0.25}
+    roster = make(tracks=[track("a:microphone", "audio")], speakers=[speaker])
+    known = bots.Speaker("a", "a:microphone", 0.25)
+    assert roster.speakers == (known,)
+    assert roster.apply({"type": "speakers", "speakers": [speaker]}) == []
+    assert roster.apply({"type": "speakers", "speakers": []}) == [bots.SpeakersChanged(())]
+    assert roster.apply({"type": "speakers", "speakers": [speaker]}) == [bots.SpeakersChanged((known,))]
+    roster.apply({"type": "tracks", "action": "removed", "tracks": [track("a:microphone", "audio")]})
+    assert roster.speakers == ()
+
+
+@pytest.mark.parametrize("entry", [{}, {"clientId": "a", "trackId": "a:microphone", "audioLevel": "loud"}, 7])
+def test_speakers_that_are_none_are_refused(entry):
+    with pytest.raises(bots.ProtocolViolated, match=r"speakers|message"):
+        make().apply({"type": "speakers", "speakers": [entry]})
+
+
 @pytest.mark.parametrize("entry", [{"clientId": "a"}, {"clientId": "a", "score": "high", "grade": "good"}, 7])
 def test_quality_that_is_none_is_refused(entry):
     with pytest.raises(bots.ProtocolViolated, match=r"quality|message"):
@@ -89,7 +107,7 @@ def test_quality_that_is_none_is_refused(entry):
         ({"type": "tracks", "action": "removed", "tracks": [track("x:camera")]}, []),
         ({"type": "mode", "mode": "sfu"}, [("ModeChanged", "sfu")]),
         ({"type": "mode", "mode": "p2p"}, []),
-        ({"type": "speakers", "speakers": 3}, []),
+        ({"type": "applause", "loudness": 3}, []),
         ({}, []),
     ],
 )

@@ -20,6 +20,7 @@ from sfu.plane import PlaneKind, create_plane
 from sfu.plane.interface import Address, SrtpKeys, SrtpProfile
 from sfu.streams.arrivals import Arrivals
 from sfu.wire import rtcp, rtp, sdp
+from sfu.wire.audio_level import URI as AUDIO_LEVEL
 from sfu.worker import Worker
 from tests.sfu.link import Link
 
@@ -27,6 +28,7 @@ SERVER = (("192.0.2.200", 10000),)
 MID_ID = 4
 WIDE_ID = 5
 TIME_ID = 6
+LEVEL_ID = 7
 
 OPUS = ("111 opus/48000/2",)
 VP8 = ("96 VP8/90000",)
@@ -53,6 +55,8 @@ class Line:
     """rtcp-fb values; "transport-cc" and "goog-remb" come with the header extension that each needs."""
     parameters: tuple[str, ...] = ()
     """fmtp values, each after its payload type."""
+    levels: bool = False
+    """With audio levels (RFC 6464)."""
 
     def __str__(self) -> str:
         codecs = self.codecs or CODECS[self.kind]
@@ -72,6 +76,8 @@ class Line:
             lines.append(f"a=extmap:{WIDE_ID} {TRANSPORT_WIDE}")
         if "goog-remb" in self.feedback:
             lines.append(f"a=extmap:{TIME_ID} {ABS_SEND_TIME}")
+        if self.levels:
+            lines.append(f"a=extmap:{LEVEL_ID} {AUDIO_LEVEL}")
         if self.repair:
             lines[0] += " 97"
             lines += [
@@ -148,6 +154,8 @@ class Received:
     payload_type: int
     mid: str | None
     payload: bytes
+    level: bytes | None = None
+    """The data of its audio level."""
 
 
 class World:
@@ -312,7 +320,16 @@ class Client:
         self.datagram(self.protected(ssrc, payload, **header))
 
     def protected(
-        self, ssrc, payload, *, payload_type=96, timestamp=0, mid=None, sequence_number=None, number=None
+        self,
+        ssrc,
+        payload,
+        *,
+        payload_type=96,
+        timestamp=0,
+        mid=None,
+        sequence_number=None,
+        number=None,
+        level=None,
     ):
         if sequence_number is None:
             sequence_number = self.sequence_number.get(ssrc, 1000)
@@ -320,6 +337,8 @@ class Client:
         elements = [(MID_ID, mid.encode())] if mid else []
         if number is not None:
             elements.append((WIDE_ID, struct.pack("!H", number & 0xFFFF)))
+        if level is not None:
+            elements.append((LEVEL_ID, bytes((0x80 | level,))))
         block = rtp.build_extension_block(elements)
         header = rtp.FIXED_HEADER.pack(
             0x80 | (rtp.EXTENSION_BIT if block else 0), payload_type, sequence_number, timestamp, ssrc
@@ -349,6 +368,7 @@ class Client:
                     second & 0x7F,
                     mid.decode() if mid else None,
                     packet[rtp.payload_offset(packet)[1] :],
+                    rtp.find_extension(packet, LEVEL_ID),
                 )
             )
 

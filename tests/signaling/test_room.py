@@ -7,8 +7,10 @@ import json
 import pytest
 from signaling_fakes import ScriptedNegotiator, connected, enter, hush, make_room, told
 
+from sfu.events import SpeakersChanged
 from signaling.closing import SERVER_STOPPING, TOO_SLOW, Refused
-from signaling.grants import GRANTS_OF_ROLE
+from signaling.grants import GRANTS_OF_ROLE, Grants
+from signaling.media import deliver
 from signaling.messages import (
     DeclareTracks,
     Ping,
@@ -22,6 +24,7 @@ from signaling.negotiator import Answer
 from signaling.outbox import Outbox
 from signaling.participant import Participant
 from signaling.settings import RoomSettings
+from signaling.speaker import Speaker
 from signaling.subscription import Subscription
 from signaling.track import Encoding
 from signaling.wish import Wish
@@ -66,6 +69,7 @@ def test_a_newcomer_is_welcomed_and_announced():
             "mode": "p2p",
             "participants": people,
             "tracks": [track("a", "camera", "video", muted=True)],
+            "speakers": [],
             "chat": [],
             "room": {"name": "", "locked": False, "lobby": False, "guests": "allow"},
             "role": "speaker",
@@ -383,6 +387,41 @@ def test_a_subscription_goes_to_the_media_server():
         ("wish", "r", "a", "b:camera", Wish(320, 180)),
         ("pause", "r", "a", "b:camera", False),
     ]
+
+
+def test_who_speaks_is_told_to_all_and_to_newcomers():
+    room = make_room("sfu", media=ScriptedNegotiator())
+    a, b = enter(room, "a"), enter(room, "b")
+    for client in "ab":
+        room.track_published(client, "microphone", ())
+    hush(a, b)
+    speakers = [
+        Speaker("b:microphone", 0.0),
+        Speaker("a:microphone", -20.0),
+        Speaker("gone:microphone", -3.0),
+    ]
+    deliver(SpeakersChanged("r", tuple(speakers)), {"r": room})
+    both = [
+        {"clientId": "b", "trackId": "b:microphone", "audioLevel": 1.0},
+        {"clientId": "a", "trackId": "a:microphone", "audioLevel": 0.1},
+    ]
+    assert told(a) == told(b) == [{"type": "speakers", "speakers": both}]
+    c = enter(room, "c")
+    assert told(c)[0]["speakers"] == both
+    room.leave(b)
+    assert room.resume(a, None)["speakers"] == both[1:]
+    room.speakers_changed([])
+    assert told(c)[-1] == {"type": "speakers", "speakers": []}
+
+
+def test_nobody_hears_who_is_hidden():
+    room = make_room("sfu", media=ScriptedNegotiator())
+    a = enter(room, "a")
+    hidden = enter(room, "h", grants=Grants(hidden=True))
+    room.track_published("h", "microphone", ())
+    hush(a, hidden)
+    room.speakers_changed([Speaker("h:microphone", -10.0)])
+    assert told(a)[-1] == {"type": "speakers", "speakers": []}
 
 
 def test_layers_are_told_to_those_whom_they_concern():

@@ -228,6 +228,35 @@ test("who speaks", async () => {
   assert.deepEqual(heard, ["b", "a,b", "b", ""]);
 });
 
+test("who speaks, by what the server hears", async () => {
+  const world = await join({ mode: "sfu", participants: [bob, ann], tracks: tracksOf("b", { sfu: true }) });
+  await world.answer();
+  const heard = [];
+  world.call.on("speaking", (ids) => heard.push([...ids].toSorted().join()));
+  const says = async (...ids) => {
+    const speakers = ids.map((id) => ({ clientId: id, trackId: `${id}:microphone`, audioLevel: 0.1 }));
+    await world.say({ type: "speakers", speakers });
+    await world.clock.advance(200);
+  };
+  await says("b");
+  // Of oneself one knows better.
+  await says("b", "a");
+  await says();
+  await says("b");
+  await world.say({ type: "tracks", action: "updated", tracks: tracksOf("b", { sfu: true, muted: ["microphone"] }) });
+  await world.clock.advance(200);
+  assert.deepEqual(heard, ["b", "", "b", ""]);
+});
+
+test("speakers are known from the welcome on", async () => {
+  const world = await join({ mode: "sfu", participants: [bob, ann], tracks: tracksOf("b", { sfu: true }) });
+  const heard = [];
+  world.call.on("speaking", (ids) => heard.push([...ids].join()));
+  await world.welcome({ speakers: [{ clientId: "b", trackId: "b:microphone", audioLevel: 0.1 }] });
+  await world.clock.advance(200);
+  assert.deepEqual(heard, ["b"]);
+});
+
 test("errors of the server reach whom they concern", async () => {
   const world = await join({ mode: "sfu" });
   const errors = [];

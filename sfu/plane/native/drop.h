@@ -19,6 +19,7 @@
     X(RTX_EMPTY, "rtx_empty")       \
     X(RTX_UNKNOWN, "rtx_unknown")   \
     X(ROUTE_PAUSED, "route_paused") \
+    X(NOT_LOUDEST, "not_loudest")   \
     X(AWAITING_KEYFRAME, "awaiting_keyframe") \
     X(BEFORE_START, "before_start") \
     X(NO_PAYLOAD_TYPE, "no_payload_type") \

@@ -237,6 +237,13 @@ void source_set_rtx(plane_t *plane, source_t *source, uint32_t ssrc) {
     greet(source->transport, ssrc);
 }
 
+void source_hold(source_t *source, bool held) {
+    for (size_t at = 0; source->held && !held && at < source->route_count; at++)
+        if (source->routes[at]->feed.source == source)
+            source->routes[at]->starting = true;
+    source->held = held;
+}
+
 void source_settle(source_t *source) {
     source->keeps = false;
     for (size_t at = 0; at < source->route_count; at++)
@@ -554,6 +561,11 @@ static bool take(lane_t *lane, transport_t *transport, uint8_t *data, size_t siz
     }
     if (keyframe && source->missing)
         nack_keyframe(source->missing, packet.extended);
+    size_t level_size;
+    const uint8_t *level =
+        source->audio_level_id ? rtp_find_extension(&packet, source->audio_level_id, &level_size) : NULL;
+    if (level)
+        level_note(&source->level, level, level_size);
     read_layering(lane, source, codec, &packet, now);
     source->layer_bytes[counted(packet.layering.spatial)][counted(packet.layering.temporal)] += packet.size;
     if (!source->route_count)

@@ -10,6 +10,7 @@
 #include "address.h"
 #include "drop.h"
 #include "history.h"
+#include "level.h"
 #include "nack.h"
 #include "out.h"
 #include "reception.h"
@@ -49,6 +50,9 @@ typedef struct source {
     uint8_t codecs[128]; /* codec_t by payload type */
     uint8_t transport_wide_id; /* of the transport-wide sequence number at the publisher, 0 where it has none */
     uint8_t descriptor_id, marking_id; /* of header extensions that tell layers, 0 for none */
+    uint8_t audio_level_id;            /* of RFC 6464, 0 for none */
+    level_t level;
+    bool held; /* it is forwarded to nobody for now */
     structure_t *structure; /* the newest of the dependency descriptor, NULL before the first */
     uint32_t active; /* the decode targets that are sent */
     uint64_t layer_bytes[COUNTED_LAYERS][COUNTED_LAYERS]; /* by spatial and temporal layer */
@@ -197,6 +201,8 @@ void route_lose(route_t *route, source_t *source);
 void source_set_rtx(plane_t *plane, source_t *source, uint32_t ssrc);
 /* To be called when its routes have changed: it keeps packets where one of them may need them again. */
 void source_settle(source_t *source);
+/* Forward nothing of it, or forward it again. */
+void source_hold(source_t *source, bool held);
 /* What is sent of a packet that a source keeps depends on the offsets of its picture numbers: read them anew. */
 void source_read_places(const source_t *source, packet_t *packet);
 /* Answer NACKs of the subscriber to what is fed so, by RTX where a payload type has one (NO_PAYLOAD_TYPE for none). */

@@ -335,6 +335,8 @@ static drop_t send_packet(
     out_t *out) {
     if (route->paused)
         return DROP_ROUTE_PAUSED;
+    if (source->held)
+        return DROP_NOT_LOUDEST;
     const feed_t *feed = source == route->feed.source ? &route->feed : &route->next;
     if (feed->payload_types[packet->payload_type] == NO_PAYLOAD_TYPE)
         return DROP_NO_PAYLOAD_TYPE;

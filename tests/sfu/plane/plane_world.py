@@ -163,6 +163,7 @@ class World:
         transport_wide: int = 0,
         nack: bool = False,
         rtx_ssrc: int | None = None,
+        audio_level: int = 0,
     ) -> None:
         """With `nack`, what is sent as payload type 98 repeats 96."""
         video = codec != "opus"
@@ -174,6 +175,7 @@ class World:
             {96: codec},
             video,
             transport_wide,
+            audio_level=audio_level,
             nack=nack,
             rtx_payload_types={98: 96} if nack else {},
             rtx_ssrc=rtx_ssrc,

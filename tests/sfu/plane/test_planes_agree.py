@@ -153,6 +153,7 @@ class PlanesAgree(RuleBasedStateMachine):
         for source in self.owner["source"]:
             assert self.fast.source_state(source) == self.reference.source_state(source)
             assert self.fast.sample([source], []) == self.reference.sample([source], [])
+            assert self.fast.audio_levels([source]) == self.reference.audio_levels([source])
         for transport in self.peers:
             assert self.fast.bandwidth(transport) == self.reference.bandwidth(transport)
         for route in self.owner["route"]:
@@ -229,6 +230,7 @@ class PlanesAgree(RuleBasedStateMachine):
             dice.choice(WIDE_IDS),
             dependency_descriptor=dice.choice([0, DESCRIPTOR_ID, DESCRIPTOR_ID]),
             frame_marking=dice.choice([0, MARKING_ID]),
+            audio_level=dice.choice([0, 1, 2, 3]),
             nack=dice.random() < 0.8,
             rtx_payload_types=REPEATS,
             rtx_ssrc=rtx,
@@ -310,6 +312,11 @@ class PlanesAgree(RuleBasedStateMachine):
         source = self.new_source(self.pick(self.peers, dice, 77), dice)
         for transport in list(self.peers)[:2]:
             self.new_feed(self.new_route(transport, dice), source, dice, dice.random() < 0.3)
+
+    @rule(seed=SEED, held=st.booleans())
+    def hold_source(self, seed: int, held: bool) -> None:
+        source = self.pick(self.owner["source"], random.Random(seed), 77)
+        self.both(lambda plane: plane.hold_source(source, held))
 
     @rule(seed=SEED)
     def add_route(self, seed: int) -> None:

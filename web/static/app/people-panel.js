@@ -2,6 +2,7 @@ import { trackOf } from "../chatter/room.js";
 import { byId, element, icon } from "./element.js";
 import { setAvatar, shown } from "./names.js";
 import { PersonMenu } from "./person-menu.js";
+import { markSpeaking } from "./speaking-mark.js";
 
 /** @import { Moderation, Role } from "../chatter/messages.js" */
 /** @import { Room } from "../chatter/room.js" */
@@ -101,7 +102,7 @@ export class PeoplePanel {
       );
       const more = this.#menu.button(room, participant);
       if (more) row.append(more);
-      row.classList.toggle("speaking", speaking.has(id));
+      markSpeaking(row, speaking.has(id));
       return row;
     });
     this.#list.replaceChildren(...rows);
@@ -112,7 +113,7 @@ export class PeoplePanel {
   /** @param {ReadonlySet<string>} speaking */
   setSpeaking(speaking) {
     for (const row of this.#list.children)
-      if (row instanceof HTMLElement) row.classList.toggle("speaking", speaking.has(row.dataset.clientId ?? ""));
+      if (row instanceof HTMLElement) markSpeaking(row, speaking.has(row.dataset.clientId ?? ""));
   }
 
   #edit() {

@@ -1,5 +1,6 @@
 import { element, icon } from "./element.js";
 import { setAvatar, shown } from "./names.js";
+import { markSpeaking } from "./speaking-mark.js";
 
 /** @import { Box } from "./layout.js" */
 
@@ -50,7 +51,7 @@ export class Tile {
 
   /** @param {boolean} speaking */
   setSpeaking(speaking) {
-    this.element.classList.toggle("speaking", speaking);
+    markSpeaking(this.element, speaking);
   }
 
   /** @param {boolean} visible whether there is a picture, or else the avatar */

@@ -44,7 +44,7 @@ const LEVELS_EVERY_MS = 150;
  * @property {Subscription} subscription which layer of a track comes now
  * @property {QualityNews} quality it is news how well somebody's call goes
  * @property {Stats} stats the answer to `askStats`
- * @property {ReadonlySet<string>} speaking the client ids of those who speak
+ * @property {ReadonlySet<string>} speaking the client ids of those who speak: who is heard, and who the server says
  * @property {ServerError} error the server refused a message
  * @property {Refusal} refused the call has ended, and why
  */
@@ -494,6 +494,11 @@ export class Call extends Emitter {
       if (source === "microphone") levels.set(clientId, levelOf(arrival.receiver));
     }
     const speaking = this.#speakers.update(levels, this.#clock.now());
+    // Not everybody is heard here: of a large room the server forwards the loudest.
+    for (const { clientId, trackId } of this.#room.mode === "sfu" ? this.#room.speakers : []) {
+      const track = this.#room.tracks.find(({ id }) => id === trackId);
+      if (clientId !== this.#room.clientId && track && !track.muted) speaking.add(clientId);
+    }
     const changed = speaking.size !== this.#speaking.size || [...speaking].some((id) => !this.#speaking.has(id));
     this.#speaking = speaking;
     if (changed) this.emit("speaking", speaking);

@@ -17,6 +17,12 @@
  * @property {boolean} sfu it can be subscribed to from `sfu`
  * @property {Encoding[]} [encodings]
  *
+ * @typedef {object} Speaker somebody who speaks, as the media server hears it
+ * @property {string} clientId
+ * @property {string} trackId
+ * @property {number} audioLevel 0 to 1
+ * @typedef {{type: "speakers", speakers: Speaker[]}} SpeakersChange the loudest first
+ *
  * @typedef {object} Limits
  * @property {number} participants
  * @property {number} messageBytes
@@ -31,6 +37,7 @@
  * @property {Mode} mode
  * @property {Participant[]} participants
  * @property {Track[]} tracks
+ * @property {Speaker[]} [speakers]
  * @property {RTCIceServer[]} iceServers
  * @property {Limits} limits
  * @property {Role} [role] one's own
@@ -50,6 +57,7 @@
  * @property {Resume} resume
  * @property {Participant[]} [participants]
  * @property {Track[]} [tracks]
+ * @property {Speaker[]} [speakers]
  * @property {Media | null} [media]
  * @property {RoomPolicy} [room]
  * @property {Role} [role]
@@ -129,7 +137,7 @@
  * @property {Record<string, any>} [publish]
  * @property {Record<string, string | null>} [subscribe]
  *
- * @typedef {(Welcome | QualityNews | Stats | Resumed | Participants | Presence | Profile | Chat | Tracks | ModeChange | Media | ServerError
+ * @typedef {(Welcome | QualityNews | SpeakersChange | Stats | Resumed | Participants | Presence | Profile | Chat | Tracks | ModeChange | Media | ServerError
  *   | InLobby | WaitingList | RoomChange | RoleChange | Muted | Pong | Draining | WebRtc | Encodings | Subscription) & {seq?: number}} ServerMessage
  *
  * @typedef {{action: "admit" | "deny" | "remove", clientId: string}

@@ -1,4 +1,4 @@
-/** @import { Grants, Limits, Mode, Participant, Role, RoomPolicy, ServerMessage, Source, Track, Waiting } from "./messages.js" */
+/** @import { Grants, Limits, Mode, Participant, Role, RoomPolicy, ServerMessage, Source, Speaker, Track, Waiting } from "./messages.js" */
 
 /**
  * What a client knows of its room. Never changed in place: `reduce` gives the next one.
@@ -10,6 +10,7 @@
  * @property {Mode} mode
  * @property {readonly Participant[]} participants everybody, oneself included, in the order of arrival
  * @property {readonly Track[]} tracks
+ * @property {readonly Speaker[]} speakers who speaks, as the media server hears it, the loudest first
  * @property {readonly RTCIceServer[]} iceServers
  * @property {Limits} limits
  * @property {Role} role one's own
@@ -44,6 +45,7 @@ export const emptyRoom = Object.freeze({
   mode: "p2p",
   participants: [],
   tracks: [],
+  speakers: [],
   iceServers: [],
   limits: DEFAULT_LIMITS,
   role: "speaker",
@@ -81,6 +83,7 @@ export function reduce(room, message) {
         mode: message.mode ?? "p2p",
         participants: message.participants ?? [],
         tracks: message.tracks ?? [],
+        speakers: message.speakers ?? [],
         iceServers: message.iceServers ?? [],
         limits: { ...DEFAULT_LIMITS, ...message.limits },
         role: message.role ?? "speaker",
@@ -96,6 +99,7 @@ export function reduce(room, message) {
         mode: message.mode,
         participants: message.participants ?? [],
         tracks: message.tracks ?? [],
+        speakers: message.speakers ?? [],
         role: message.role ?? room.role,
         grants: message.grants ?? room.grants,
         policy: message.room ?? room.policy,
@@ -127,6 +131,8 @@ export function reduce(room, message) {
       const gone = new Set(message.tracks.map(({ id }) => id));
       return { ...room, tracks: room.tracks.filter(({ id }) => !gone.has(id)) };
     }
+    case "speakers":
+      return { ...room, speakers: message.speakers };
     case "waiting":
       return { ...room, waiting: message.participants };
     case "room": {

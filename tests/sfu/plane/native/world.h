@@ -382,6 +382,7 @@ static void change(world_t *world) {
                 source->transport_wide_id = (uint8_t)(1 + below(dice, 4));
             source->descriptor_id = (uint8_t)below(dice, 4);
             source->marking_id = (uint8_t)below(dice, 4);
+            source->audio_level_id = (uint8_t)below(dice, 4);
             for (size_t type = 90; type < 128; type++) {
                 source->codecs[type] = (uint8_t)below(dice, CODEC_AV1 + 1);
                 source->rtx_payload_types[type] = (uint8_t)(96 + below(dice, 32));
@@ -418,6 +419,8 @@ static void change(world_t *world) {
     case 8:
     case 9:
     case 10:
+        if (source && once_in(dice, 4))
+            source_hold(source, !source->held);
         if (route)
             feed(world, route, once_in(dice, 10) ? NULL : source);
         break;
