@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from sqlalchemy import URL, event, text
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from auth.database_faults import DatabaseUnavailableError, fault_of
+
+__all__ = ["Database", "DatabaseUnavailableError", "create_engine"]
+
+# Seconds that all of a transaction may take on a server, waiting for a connection included: as long as
+# somebody waits for an answer. What nobody waits for, and many rows, may take COMMAND_TIMEOUT.
+TRANSACTION_TIMEOUT = 10.0
 
 # Seconds that a request waits for a free connection, or a writer for SQLite's lock.
 POOL_TIMEOUT = 10.0
 BUSY_TIMEOUT = 5.0
 
 # Seconds that PostgreSQL may take to answer a connection attempt, or one statement.
-CONNECT_TIMEOUT = 10.0
+CONNECT_TIMEOUT = 5.0
 COMMAND_TIMEOUT = 30.0
 
 # SQLite has one writer; a few readers beside it are plenty.
 SQLITE_CONNECTIONS = 4
-
-
-class DatabaseUnavailableError(Exception):
-    """The database cannot be reached, or is too busy to answer in time."""
 
 
 class Database:
@@ -34,20 +37,29 @@ class Database:
         """`url` is `sqlite+aiosqlite:///…` or `postgresql+asyncpg://…`. It connects when needed."""
         self.url = url
         self._min = min_connections
+        self._is_embedded = url.get_backend_name() == "sqlite"
         self.engine = create_engine(url, max_connections, COMMAND_TIMEOUT)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
+    async def transaction(self, limit: float = TRANSACTION_TIMEOUT) -> AsyncIterator[AsyncSession]:
         """A session whose work is committed at the end, or rolled back when an exception leaves the block.
 
-        Raises DatabaseUnavailableError.
+        `limit` is in seconds. Raises DatabaseUnavailableError.
         """
+        # SQLite has bounds of its own: a statement that runs there in a thread cannot be broken off.
         try:
-            async with self._sessions() as session, session.begin():
+            async with (
+                asyncio.timeout(None if self._is_embedded else limit),
+                self._sessions() as session,
+                session.begin(),
+            ):
                 yield session
-        except (OperationalError, InterfaceError, PoolTimeoutError, OSError, TimeoutError) as exc:
-            raise DatabaseUnavailableError(str(getattr(exc, "orig", None) or exc)) from exc
+        except Exception as exc:
+            fault = fault_of(exc)
+            if fault is None:
+                raise
+            raise fault from exc
 
     async def connect(self) -> None:
         """Open the least number of connections. Raise OSError or SQLAlchemyError if there is no database."""

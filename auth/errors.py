@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from api.errors import ErrorKind
-from auth.database import DatabaseUnavailableError
+from auth.database_faults import DatabaseFullError, DatabaseUnavailableError
 
 LOG = logging.getLogger(__name__)
 
@@ -33,12 +33,19 @@ USERNAME_TAKEN = ErrorKind(409, "username_taken", "The username is taken")
 BUSY = ErrorKind(503, "busy", "Too many people are signing in")
 DATABASE_UNAVAILABLE = ErrorKind(503, "database_unavailable", "The database cannot be reached")
 
+DATABASE_FULL = ErrorKind(507, "database_full", "The database's disk is full")
+DATABASE_FAULTS = (DATABASE_UNAVAILABLE, DATABASE_FULL)
+
 
 @web.middleware
 async def database_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Tell the client that the database is away, and the operator why."""
     try:
         return await handler(request)
+    except DatabaseFullError as exc:
+        LOG.error("The database's disk is full", extra={"reason": str(exc), "path": request.path})
+        message = "The server has no room left to keep this; try again later."
+        raise DATABASE_FULL(message, {"Retry-After": "60"}) from None
     except DatabaseUnavailableError as exc:
         LOG.error("The database is unavailable", extra={"reason": str(exc), "path": request.path})
         message = "The server cannot reach its database; try again in a few seconds."

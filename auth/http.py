@@ -18,7 +18,7 @@ from auth.device import USER_AGENT_LENGTH, Device
 from auth.errors import (
     ACCOUNT_NOT_FOUND,
     BUSY,
-    DATABASE_UNAVAILABLE,
+    DATABASE_FAULTS,
     INVALID_CREDENTIALS,
     INVALID_DEVICE_ID,
     INVALID_PASSWORD,
@@ -133,10 +133,10 @@ CHALLENGE = {"WWW-Authenticate": "Bearer"}
 ACCOUNT = Authentication(
     schemes={"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
     identify=require_identity,
-    errors=(TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED),
+    errors=(TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, *DATABASE_FAULTS),
 )
 
-routes = Routes("accounts", errors=[DATABASE_UNAVAILABLE])
+routes = Routes("accounts", errors=DATABASE_FAULTS)
 
 
 def setup(

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.database import Database
+from auth.database import COMMAND_TIMEOUT, Database
+from auth.database_faults import DatabaseFullError
 from auth.device import Device, device_name
 from auth.errors import REFRESH_TOKEN_INVALID, REFRESH_TOKEN_REUSED, SESSION_NOT_FOUND
 from auth.models import RefreshToken, User
@@ -155,8 +156,17 @@ class Sessions:
             row = await rows.live(session_id, now)
             if row is None or row.user_id != identity.user_id:
                 raise ended
-            if now - row.updated_at >= SEEN_STEP:
-                await rows.seen(session_id, address or row.address, now)
+            unseen = now - row.updated_at >= SEEN_STEP
+        if unseen:
+            await self._note_seen(session_id, address or row.address, now)
+
+    async def _note_seen(self, session_id: uuid.UUID, address: str | None, now: datetime) -> None:
+        try:
+            async with self._database.transaction() as session:
+                await RefreshTokens(session).seen(session_id, address, now)
+        except DatabaseFullError as exc:
+            # What can be read can be read still.
+            LOG.debug("A session's use cannot be noted", extra={"reason": str(exc)})
 
     async def of(self, identity: Identity, device_id: str | None, token: str | None) -> list[Session]:
         """Return the live sessions, the last used first.
@@ -182,7 +192,7 @@ class Sessions:
 
     async def forget_dead(self) -> int:
         """Delete what has ended or expired; return how many sessions that were."""
-        async with self._database.transaction() as session:
+        async with self._database.transaction(COMMAND_TIMEOUT) as session:
             return await RefreshTokens(session).forget_dead(self._clock())
 
     def _signed_in(self, user: User, session_id: uuid.UUID, token: str) -> SignedIn:

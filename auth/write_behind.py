@@ -80,8 +80,9 @@ class WriteBehind(Generic[T]):
         while True:
             await self._wake.wait()
             self._wake.clear()
+            size = BATCH
             while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+                batch = [self._waiting.popleft() for _ in range(min(size, len(self._waiting)))]
                 try:
                     async with self._database.transaction() as session:
                         await self._write(session, batch)
@@ -93,9 +94,13 @@ class WriteBehind(Generic[T]):
                     self.unwritten += len(batch)
                     raise
                 except Exception:
-                    # One that cannot be written must not hold up all others.
-                    self.unwritten += len(batch)
-                    LOG.exception("%s was lost", self._what, extra={"events": len(batch)})
+                    if len(batch) > 1:
+                        # One that cannot be written must not take the others with it.
+                        self._waiting.extendleft(reversed(batch))
+                        size = 1
+                        continue
+                    self.unwritten += 1
+                    LOG.exception("%s was lost", self._what, extra={"events": 1})
                 else:
                     self._written()
             if self._closing:

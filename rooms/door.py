@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -22,6 +23,10 @@ from signaling.names import is_room_id
 from signaling.rooms import Rooms
 from signaling.settings import RoomMode
 from signaling.visit import Account, Identify, StoredRoom, Visit
+
+LOG = logging.getLogger(__name__)
+
+AWAY_SENTENCE = "The server cannot reach its database. Try again."
 
 
 def utc_now() -> datetime:
@@ -50,7 +55,11 @@ class StoredDoor:
             raise Refused("bad_request", "The room id must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -.")
         if self._tokens.is_one(token):
             return await self._with_join_token(room_id, token)
-        account = await identify(token) if token else None
+        try:
+            account = await identify(token) if token else None
+        except DatabaseUnavailableError:
+            # Whether the session goes on is not known.
+            raise Refused("server_stopping", AWAY_SENTENCE) from None
         try:
             async with self._database.transaction() as session:
                 rows = RoomRows(session)
@@ -65,7 +74,7 @@ class StoredDoor:
         except DatabaseUnavailableError:
             # Those who are in a call, and their guests, do not need the database.
             if self._rooms.get(room_id) is None:
-                raise Refused("server_stopping", "The server cannot reach its database. Try again.") from None
+                raise Refused("server_stopping", AWAY_SENTENCE) from None
             return Visit.of_account(account)
         return Visit(account, role, GRANTS_OF_ROLE[role], room=stored)
 
@@ -92,12 +101,15 @@ class StoredDoor:
         """Give a use of a join token back."""
         if visit.token_id is None:
             return
-        async with self._database.transaction() as session:
-            await session.execute(
-                update(JoinTokenRow)
-                .where(JoinTokenRow.id == uuid.UUID(visit.token_id))
-                .values(uses=JoinTokenRow.uses - 1)
-            )
+        try:
+            async with self._database.transaction() as session:
+                await session.execute(
+                    update(JoinTokenRow)
+                    .where(JoinTokenRow.id == uuid.UUID(visit.token_id))
+                    .values(uses=JoinTokenRow.uses - 1)
+                )
+        except DatabaseUnavailableError as exc:
+            LOG.warning("A use of a join token was not given back", extra={"reason": str(exc)})
 
     async def _with_join_token(self, room_id: str, text: str) -> Visit:
         try:
@@ -126,7 +138,7 @@ class StoredDoor:
                     raise Refused("token_used", "The join token has been used as often as it may be.")
                 stored = await self._stored(session, row)
         except DatabaseUnavailableError:
-            raise Refused("server_stopping", "The server cannot reach its database. Try again.") from None
+            raise Refused("server_stopping", AWAY_SENTENCE) from None
         role: Role = (
             "moderator" if token.grants.moderate else "speaker" if token.grants.publish else "listener"
         )

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import CursorResult, delete
 
-from auth.database import Database
+from auth.database import COMMAND_TIMEOUT, Database
 from rooms.door import utc_now
 from rooms.models import ChatMessageRow, JoinTokenRow, RoomRow
 from signaling.rooms import Rooms
@@ -42,7 +42,7 @@ class Expiry:
             unused.where(RoomRow.id.not_in(open_now)) if open_now else unused,
         )
         deleted = 0
-        async with self._database.transaction() as session:
+        async with self._database.transaction(COMMAND_TIMEOUT) as session:
             for statement in statements:
                 result = await session.execute(statement)
                 assert isinstance(result, CursorResult)

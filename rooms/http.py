@@ -14,7 +14,7 @@ from api.errors import INVALID_CURSOR, INVALID_REQUEST, ErrorKind
 from api.pages import Page, PageQuery, page_of
 from api.routes import Authentication, Routes
 from auth.database import Database
-from auth.errors import DATABASE_UNAVAILABLE, TOKEN_INVALID
+from auth.errors import DATABASE_FAULTS, TOKEN_INVALID
 from auth.http import ACCOUNT, CHALLENGE, IDENTITY, require_identity
 from auth.tokens import Identity, TokenError
 from rooms.api_keys import PREFIX, ApiKeys, TooManyKeysError
@@ -76,7 +76,7 @@ ACCOUNT_OR_KEY = Authentication(
     errors=ACCOUNT.errors,
 )
 
-routes = Routes("rooms", errors=[DATABASE_UNAVAILABLE])
+routes = Routes("rooms", errors=DATABASE_FAULTS)
 
 
 def setup(app: web.Application, database: Database, rooms: Rooms, tokens: JoinTokens, keys: ApiKeys) -> None:

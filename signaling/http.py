@@ -14,7 +14,7 @@ from api.models import Answer, Body
 from api.origin import is_same_host
 from api.routes import Routes
 from auth.database import DatabaseUnavailableError
-from auth.errors import DATABASE_UNAVAILABLE
+from auth.errors import DATABASE_FAULTS
 from auth.http import ACCOUNT, identify_token
 from auth.tokens import Identity, TokenError
 from signaling.closing import ROOM_CLOSED, Refused
@@ -129,7 +129,7 @@ def setup(
 @routes.post(
     "/rooms",
     authentication=ACCOUNT,
-    errors=[TOO_MANY_ROOMS, SERVER_DRAINING, DATABASE_UNAVAILABLE],
+    errors=[TOO_MANY_ROOMS, SERVER_DRAINING, *DATABASE_FAULTS],
     max_body=MAX_BODY_BYTES,
     idempotent=True,
 )

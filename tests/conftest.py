@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import os
-import pwd
 import secrets
-import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +16,7 @@ from sqlalchemy import URL, make_url
 
 from chatter.app import create_app
 from chatter.settings import Settings
+from tests.postgres import Postgres
 
 # How long an example takes says more of the machine than of the code. CI runs the same examples each time:
 # what is found at random is found by those who can mend it.
@@ -28,8 +24,6 @@ settings.register_profile(
     "chatter", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
 )
 settings.load_profile("chatter")
-
-POSTGRES_BIN = Path("/usr/lib/postgresql/15/bin")
 
 MakeSettings = Callable[..., Settings]
 
@@ -61,40 +55,16 @@ async def client(make_settings: MakeSettings) -> AsyncIterator[TestClient]:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """A PostgreSQL server of the tests' own; the base of its URL, which wants the name of a database."""
-    owner = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
-    as_owner = (
-        ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups"] if owner else []
-    )
-    # Not below pytest's folder: only its owner may enter that one.
-    folder = Path(tempfile.mkdtemp(prefix="chatter-postgres-"))
-    if owner:
-        os.chown(folder, owner.pw_uid, owner.pw_gid)
-    data, port = folder / "data", free_port()
-
-    def run(program: str, *arguments: str) -> None:
-        command = [*as_owner, str(POSTGRES_BIN / program), *arguments]
-        subprocess.run(command, cwd=folder, check=True, timeout=60, stdout=subprocess.DEVNULL)
-
+    server = Postgres()
     try:
-        run(
-            "initdb",
-            "-D",
-            str(data),
-            "-U",
-            "app",
-            "--auth=trust",
-            "--locale=C.UTF-8",
-            "--encoding=UTF8",
-            "--no-sync",
-        )
-        options = f"-c listen_addresses=127.0.0.1 -p {port} -k {folder} -c fsync=off"
-        run("pg_ctl", "-D", str(data), "-l", str(folder / "log"), "-w", "-o", options, "start")
+        server.create()
+        server.start()
         try:
-            yield f"postgresql://app@127.0.0.1:{port}"
+            yield server.url
         finally:
-            run("pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop")
+            server.stop()
     finally:
-        shutil.rmtree(folder)
+        server.remove()
 
 
 @pytest.fixture
@@ -118,9 +88,3 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> URL:
     url = request.getfixturevalue("postgres_database")
     assert isinstance(url, URL)
     return url
-
-
-def free_port() -> int:
-    """Return a TCP port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

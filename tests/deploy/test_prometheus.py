@@ -27,8 +27,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 import bots
 from bots import media
 from bots.account import Account
-from tests.conftest import free_port
 from tests.deploy.test_dashboards import FILES, load, targets
+from tests.postgres import free_port
 from tests.system.conditions import until
 from tests.system.server import Server
 

@@ -17,9 +17,11 @@ from chatter.app import DATABASE, create_app
 from rooms.expiry import Expiry
 from rooms.join_tokens import JoinToken, JoinTokens
 from rooms.models import ApiKeyRow, ChatMessageRow
+from rooms.recorder import Recorder
 from signaling.closing import ROOM_DELETED
 from signaling.grants import Grants
 from signaling.http import ROOMS
+from signaling.room_event import RoomEvent
 
 PATIENCE = 5.0
 
@@ -332,3 +334,26 @@ async def test_what_is_too_old_is_forgotten(client, owner):
     assert await expiry.forget() == 3
     await call(client, "GET", f"/rooms/{used}", owner)
     await call(client, "GET", f"/rooms/{unused}", owner, 404)
+
+
+async def test_what_cannot_be_written_takes_nothing_else_with_it(client, owner):
+    room = await make(client, owner)
+    database = client.app[DATABASE]
+    recorder = Recorder(database, 10)
+
+    def said(text):
+        data = {"id": text, "from": "a", "displayName": "Ann", "text": text, "timestamp": 1}
+        return RoomEvent("chat.sent", room, "call", data)
+
+    recorder.record(said("first"))
+    # Of an account that has been deleted since.
+    recorder.record(RoomEvent("role.changed", room, "call", {"userId": 999_999, "role": "moderator"}))
+    recorder.record(said("last"))
+    running = recorder.run(client.app)
+    await anext(running)
+    with pytest.raises(StopAsyncIteration):
+        await anext(running)
+    async with database.transaction() as session:
+        texts = (await session.scalars(select(ChatMessageRow.text).order_by(ChatMessageRow.number))).all()
+    assert list(texts) == ["first", "last"]
+    assert (recorder.waiting, recorder.dropped) == (0, 1)
