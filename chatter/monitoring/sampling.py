@@ -15,8 +15,11 @@ from chatter.monitoring.snapshot import (
     TrackSnapshot,
     TransportSnapshot,
 )
+from sfu.plane.interface import Drop
 from sfu.stats import ConsumerStats, ProducerStats, RoomStats, TransportStats
 from signaling.room import Room
+
+_NOT_LOUDEST = Drop.NOT_LOUDEST.value
 
 Line = tuple[str, str]
 """A subscription's participant and mid."""
@@ -138,7 +141,10 @@ class RoomSampling:
         for reason, count in seen.drops.items():
             dropped = before.drops.get(reason, 0)
             self._drops[reason] += count - dropped if count >= dropped else count
-        seen.frozen = bool(elapsed) and flowing and not stats.paused and not packets and key in self._lines
+        # Of a large room the loudest microphones alone are sent on: the others are no freeze.
+        held = seen.drops.get(_NOT_LOUDEST, 0) > before.drops.get(_NOT_LOUDEST, 0)
+        awaited = flowing and not stats.paused and not held
+        seen.frozen = bool(elapsed) and awaited and not packets and key in self._lines
         seen.freezes = before.freezes + (seen.frozen and not before.frozen)
         seen.frozen_seconds = before.frozen_seconds + (elapsed if seen.frozen else 0.0)
         self._lines[key] = seen

@@ -79,8 +79,8 @@ def test_a_freeze_is_when_nothing_is_sent_on_although_it_comes(room):
 
 @pytest.mark.parametrize(
     ("received", "line"),
-    [(20, {"paused": True}), (10, {})],
-    ids=["the subscriber paused it", "the publisher sends nothing"],
+    [(20, {"paused": True}), (10, {}), (20, {"drops": {"not_loudest": 10}})],
+    ids=["the subscriber paused it", "the publisher sends nothing", "others are louder"],
 )
 def test_no_freeze(room, received, line):
     sampling = RoomSampling()
