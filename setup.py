@@ -27,6 +27,7 @@ NATIVE = (
     "pictures",
     "plane",
     "port",
+    "probe",
     "reception",
     "repair",
     "route",

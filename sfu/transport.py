@@ -48,7 +48,7 @@ class Transport:
         """When the client's first DTLS datagram came."""
         self.connected_at: float | None = None
         self.closed = False
-        self.next_report = now
+        self.next_report = self.next_probe = now
         self.estimator = Estimator()
         """Of the bandwidth towards the client."""
         self.permissions = UNRESTRICTED

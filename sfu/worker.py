@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from sfu import reports
+from sfu import demand, reports
 from sfu.config import MediaConfig
 from sfu.data import DataRelay, SendOutcome
 from sfu.errors import MediaError
@@ -386,11 +386,22 @@ class Worker:
                     bandwidth = self._plane.bandwidth(transport.row)
                     if bandwidth is not None:
                         transport.estimator.update(bandwidth, now)
+                        self._probe(transport, now)
                 if transport.connected and now >= transport.next_report:
                     for packet in reports.due_reports(transport, self._plane, self._config, now):
                         self._plane.send_rtcp(transport.row, packet)
             router.look(now)
             self._request_keyframes(router, now)
+
+    def _probe(self, transport: Transport, now: float) -> None:
+        """Learn whether more could be sent, where more is wanted than what is known to go through."""
+        if now < transport.next_probe:
+            return
+        transport.next_probe = now + demand.INTERVAL
+        request = transport.estimator.probe(demand.wanted_bitrate(transport), now)
+        if request is not None:
+            # Where it cannot be sent, it is tried again later, as one whose answer does not come.
+            self._plane.probe(transport.row, request.id, request.bitrate, request.duration, now)
 
     def _request_keyframes(self, router: Router, now: float) -> None:
         for transport in router.transports.values():

@@ -110,6 +110,10 @@ class SentPackets:
         """16 bits: what the next packet is to carry."""
         return self._next & 0xFFFF
 
+    def begin_probe(self, identifier: int) -> None:
+        """What is sent from now on is part of a probe, until its `done` is set."""
+        self.state.probe = Probe(id=identifier, done=False)
+
     def sent(self, size: int, now: float) -> None:
         """A packet with `next_number` was sent; `size` bytes of SRTP."""
         at = self._next % WINDOW

@@ -12,6 +12,7 @@ import os
 from sfu.bwe.sent import Bandwidth, Probe
 from sfu.plane import srtp as sessions
 from sfu.plane.interface import AudioLevels, Drop, Punt, PuntKind, Repair, RouteState, SourceState
+from sfu.plane.probe import check_probe
 
 cdef extern from "native/drop.h":
     int DROP_COUNT
@@ -217,6 +218,8 @@ cdef extern from "native/plane.h":
         uint64_t retransmitted_bytes
         uint64_t missed
         uint64_t throttled
+        uint64_t padding
+        uint64_t padding_bytes
 
     ctypedef enum punt_kind_t:
         PUNT_STUN
@@ -279,6 +282,11 @@ cdef extern from "native/plane.h":
     void lane_flush(lane_t *lane) nogil
     bint lane_replay(lane_t *lane, transport_t *transport, uint8_t *data, size_t size, double now) nogil
     void lane_ask(lane_t *lane, double now) nogil
+    void lane_probe(lane_t *lane, double now) nogil
+    bint plane_probes(plane_t *plane)
+    bint lane_begin_probe(
+        lane_t *lane, transport_t *transport, uint32_t id, double bitrate, double duration, double now) nogil
+    void plane_end_probe(plane_t *plane, transport_t *transport)
     void lane_send_rtcp(lane_t *lane, transport_t *transport, const uint8_t *data, size_t size) nogil
     void lane_send(lane_t *lane, const uint8_t *data, size_t size, const address_t *address) nogil
     punt_t *plane_take_punts(plane_t *plane)
@@ -313,6 +321,7 @@ cdef extern from "native/port.h":
         size_t injected_at
     int port_open(port_t *port, plane_t *plane, const char *host, uint16_t number, size_t threads, bint segment)
     void port_close(port_t *port) nogil
+    void port_rouse(port_t *port)
 
 
 _DROPS = tuple(Drop(drop_name(reason).decode()) for reason in range(DROP_COUNT))
@@ -423,6 +432,8 @@ cdef object _route_state(const route_t *state):
         retransmitted_bytes=state.retransmitted_bytes,
         retransmissions_missed=state.missed,
         retransmissions_throttled=state.throttled,
+        padding=state.padding,
+        padding_bytes=state.padding_bytes,
     )
 
 
@@ -612,6 +623,7 @@ cdef class FastPlane:
             self.remove_source(source)
         self._lock()
         plane_release_addresses(&self.plane, row.row)
+        plane_end_probe(&self.plane, row.row)
         self._unlock()
         # Nothing leads to the row any more, and no lane is in a batch that did.
         del self.transports[transport]
@@ -884,6 +896,8 @@ cdef class FastPlane:
         for row in due:
             lane_tick(&self.plane.control, row.row, now)
         lane_ask(&self.plane.control, now)
+        if plane_probes(&self.plane):
+            lane_probe(&self.plane.control, now)
         lane_flush(&self.plane.control)
         self._unlock()
 
@@ -928,6 +942,20 @@ cdef class FastPlane:
                 done=probe.done,
             ),
         )
+
+    def probe(self, transport, probe, bitrate, duration, double now):
+        cdef _Transport row = self._transport(transport)
+        check_probe(probe, bitrate, duration)
+        cdef uint32_t identifier = probe
+        cdef double rate = bitrate
+        cdef double seconds = duration
+        cdef bint begun
+        self._lock()
+        begun = lane_begin_probe(&self.plane.control, row.row, identifier, rate, seconds, now)
+        self._unlock()
+        if begun and self.port != NULL:
+            port_rouse(self.port)
+        return begun
 
     def replay(self, transport, const uint8_t[::1] packet not None, double now):
         cdef _Transport row = self._transport(transport)

@@ -86,7 +86,7 @@ class Drop(enum.StrEnum):
 
 
 class Repair(enum.StrEnum):
-    """What has been done against loss. Each has a counter of this name."""
+    """What has been done against loss, and to learn what links carry. Each has a counter of this name."""
 
     NACKS_SENT = "nacks_sent"
     """NACK messages to publishers."""
@@ -105,6 +105,11 @@ class Repair(enum.StrEnum):
     """Asked for and not there: too old, or never sent."""
     RETRANSMISSIONS_THROTTLED = "retransmissions_throttled"
     """Asked for again within a round trip, or too often."""
+    PROBES = "probes"
+    """Begun, to learn how much a link to a subscriber carries."""
+    PADDING_PACKETS = "padding_packets"
+    """Sent to subscribers for them, with nothing in them."""
+    PADDING_BYTES = "padding_bytes"
 
 
 class PuntKind(enum.Enum):
@@ -317,6 +322,10 @@ class RouteState:
     """Packets asked for that were not there: too old, or never sent."""
     retransmissions_throttled: int = 0
     """Packets asked for within a round trip of the last time, or too often."""
+    padding: int = 0
+    """Packets of padding alone sent on its SSRC of RTX. They are no part of `packets`."""
+    padding_bytes: int = 0
+    """Of these packets, headers included."""
 
 
 class Plane(Protocol):
@@ -405,11 +414,21 @@ class Plane(Protocol):
         """A datagram from the socket."""
 
     def tick(self, now: float) -> None:
-        """Send what is due: NACKs to publishers, and transport-wide feedback that no packet has given rise
-        to. To be called every 20 ms or so; threads of the plane's own do it by themselves."""
+        """Send what is due: NACKs to publishers, transport-wide feedback that no packet has given rise to,
+        padding of probes. To be called every 20 ms or so, and while a probe lasts as often as its packets are
+        to be spread; threads of the plane's own do it by themselves."""
 
     def bandwidth(self, transport: int) -> Bandwidth | None:
         """What the receiver's transport-wide feedback has told, at this moment; None where it gives none."""
+
+    def probe(self, transport: int, probe: int, bitrate: float, duration: float, now: float) -> bool:
+        """Send at this rate (bits per second on the wire) for so long (seconds): what the media lacks of it
+        is filled with packets of padding, on the RTX SSRC of a route, as libwebrtc does. A probe lasts until
+        it has sent five packets, ten times as long at the most. `probe` is its number, above 0, under which
+        `bandwidth` tells of it; it takes the place of one that runs.
+
+        False, and nothing is sent, where no route can carry padding: one with transport-wide numbers that has
+        sent a packet whose payload type has RTX. Raises ValueError for what is no rate, time or number."""
 
     def replay(self, transport: int, packet: bytes, now: float) -> None:
         """An unprotected RTP packet that was punted as UNKNOWN_SSRC: forward it now. Without a source it is
@@ -447,7 +466,7 @@ class Plane(Protocol):
         """Every drop since the start, those of routes (closed ones too) included."""
 
     def repairs(self) -> Mapping[Repair, int]:
-        """What has been done against loss since the start, for rows that are gone too."""
+        """What has been done of each kind since the start, for rows that are gone too."""
 
     def sizes(self) -> Mapping[str, int]:
         """Number of rows per table ("transports", "addresses", "sources", "routes"): for leak tests."""

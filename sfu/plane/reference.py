@@ -27,6 +27,7 @@ from sfu.plane.interface import (
     SourceState,
     SrtpKeys,
 )
+from sfu.plane.probe import MAXIMUM_AT_ONCE, RunningProbe, check_probe
 from sfu.plane.route import Destination, Feeding, Incoming, Route
 from sfu.plane.source import MAXIMUM_LAYER, Source
 from sfu.streams.arrivals import Arrivals
@@ -51,6 +52,7 @@ class _Transport(Destination):
         "addresses",
         "arrivals",
         "id",
+        "probe",
         "receive",
         "repeats",
         "routes",
@@ -66,6 +68,7 @@ class _Transport(Destination):
         self.id = identifier
         self.ssrc = ssrc
         self.arrivals: Arrivals | None = None
+        self.probe: RunningProbe | None = None
         self.addresses: dict[Address, None] = {}  # the newest last
         self.receive: pylibsrtp.Session | None = None
         self.sources: dict[int, Source] = {}  # by SSRC
@@ -110,6 +113,8 @@ class ReferencePlane:
         # Sources with packets to ask for, or to give up.
         self._gaps: dict[int, Source] = {}
         self._repairs = dict.fromkeys(Repair, 0)
+        # Transports that are probed, in the order in which they began to be.
+        self._probed: dict[int, _Transport] = {}
 
     # Rows
 
@@ -168,6 +173,7 @@ class ReferencePlane:
         for address in row.addresses:
             del self._addresses[address]
         del self._transports[transport]
+        self._probed.pop(transport, None)
         # The sessions are freed with the row, after nothing in the tables leads to them.
 
     def add_source(self, row: SourceRow) -> None:
@@ -429,6 +435,8 @@ class ReferencePlane:
             self._ask(source, missing, now)
             if not missing:
                 del self._gaps[source.row.id]
+        for transport in list(self._probed.values()):
+            self._pad(transport, now)
 
     def _tick(self, transport: _Transport, now: float) -> None:
         """Send what is due to the transport: feedback about what it sends."""
@@ -444,6 +452,42 @@ class ReferencePlane:
     def bandwidth(self, transport: int) -> Bandwidth | None:
         sent = self._transport(transport).sent
         return copy.deepcopy(sent.state) if sent is not None else None
+
+    def probe(self, transport: int, probe: int, bitrate: float, duration: float, now: float) -> bool:
+        row = self._transport(transport)
+        check_probe(probe, bitrate, duration)
+        if row.sent is None or self._padded(row) is None:
+            return False
+        row.sent.begin_probe(probe)
+        row.probe = RunningProbe(bitrate, duration, now)
+        self._probed[transport] = row
+        self._repairs[Repair.PROBES] += 1
+        self._pad(row, now)
+        return True
+
+    def _padded(self, transport: _Transport) -> Route | None:
+        """The route that carries its padding."""
+        routes = [route for route in transport.routes_by_ssrc.values() if route.takes_padding]
+        return min(routes, key=lambda route: route.row.ssrc, default=None)
+
+    def _pad(self, transport: _Transport, now: float) -> None:
+        """Send the padding that is due for a probe."""
+        running = transport.probe
+        assert transport.sent is not None
+        assert running is not None
+        probe, route = transport.sent.state.probe, self._padded(transport)
+        for _ in range(MAXIMUM_AT_ONCE):
+            if route is None or not running.lacks(probe, now):
+                break
+            size = route.pad(now, self._datagrams)
+            if not size:
+                break
+            self._repairs[Repair.PADDING_PACKETS] += 1
+            self._repairs[Repair.PADDING_BYTES] += size
+        if running.ended(probe, now):
+            probe.done = True
+            transport.probe = None
+            del self._probed[transport.id]
 
     def _finder(self, route: Route, now: float) -> Callable[[int, int], bool]:
         """Finds whether what the publisher that now feeds a route has sent is still kept."""

@@ -10,6 +10,7 @@ from sfu.bwe.sent import SentPackets
 from sfu.plane.gate import Gate
 from sfu.plane.interface import Address, Drop, Feed, Repair, RouteRow, RouteState, SourceRow
 from sfu.plane.picture_numbers import PictureNumbers
+from sfu.plane.probe import PADDING
 from sfu.plane.retransmission import MAX_RESENDS, Memory, Remembered
 from sfu.plane.srtp import MAXIMUM_PACKET
 from sfu.streams.history import History, HistoryLimits
@@ -143,6 +144,9 @@ class Route:
         "offered",
         "own",
         "packets",
+        "padding",
+        "padding_bytes",
+        "padding_type",
         "paused",
         "payload_bytes",
         "pictures",
@@ -183,6 +187,10 @@ class Route:
         self.payload_bytes = 0
         self.drops: dict[Drop, int] = {}
         self.rtx_sequence_number = row.first_rtx_sequence_number  # of the next one
+        # Payload type of RTX for the newest packet that has one: what padding is sent with.
+        self.padding_type: int | None = None
+        self.padding = 0
+        self.padding_bytes = 0
         self.memory = Memory()
         # As it was sent, by number: what cannot be repeated by RTX.
         self.kept = History(limits)
@@ -341,6 +349,7 @@ class Route:
             self.highest = sequence
             self.last_timestamp = timestamp
             self.last_now = packet.now
+        self.padding_type = feeding.rtx_payload_types.get(payload_type, self.padding_type)
         if not self.packets:
             self.first_packet = packet.now
         self.packets += 1
@@ -537,6 +546,41 @@ class Route:
             numbers.sent(len(protected), now)
         return len(plain)
 
+    @property
+    def takes_padding(self) -> bool:
+        """Whether packets of padding can be sent on it, and are counted by the subscriber's feedback."""
+        return self._sent is not None and self.padding_type is not None
+
+    def pad(self, now: float, out: list[tuple[bytes, Address]]) -> int:
+        """Send a packet of padding on the SSRC of RTX, as libwebrtc's senders do; its bytes, 0 where it
+        could not be."""
+        address, session, sent = self.destination.address, self.destination.send, self._sent
+        if address is None or session is None or sent is None or self.padding_type is None:
+            return 0
+        block = rtp.build_extension_block(self._own_elements(now))
+        plain = (
+            rtp.FIXED_HEADER.pack(
+                0x80 | rtp.PADDING_BIT | rtp.EXTENSION_BIT,
+                self.padding_type,
+                self.rtx_sequence_number & 0xFFFF,
+                self.last_timestamp,
+                self.row.rtx_ssrc,
+            )
+            + block
+            + bytes(PADDING - 1)
+            + bytes((PADDING,))
+        )
+        try:
+            protected = session.protect(plain)
+        except pylibsrtp.Error:
+            return 0
+        self.rtx_sequence_number += 1
+        out.append((protected, address))
+        sent.sent(len(protected), now)
+        self.padding += 1
+        self.padding_bytes += len(plain)
+        return len(plain)
+
     def _anchor_timestamp(self, packet: Incoming) -> int:
         """The offset with which the timestamps go on from the newest one sent."""
         if self.highest is None:
@@ -574,4 +618,6 @@ class Route:
             retransmitted_bytes=self.retransmitted_bytes,
             retransmissions_missed=self.missed,
             retransmissions_throttled=self.throttled,
+            padding=self.padding,
+            padding_bytes=self.padding_bytes,
         )

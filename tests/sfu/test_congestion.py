@@ -135,3 +135,50 @@ def test_remb_beside_transport_wide_feedback_is_passed_over(world):
     _, bert = room_of_two(world, CC)
     bert.send_rtcp(ReceiverEstimatedMaximumBitrate(1, 700_000, (bert.ssrc_on("0"),)))
     assert sent_to(world, "bert").available_outgoing_bitrate is None
+
+
+def stream_to(world, *, repair, rate=None):
+    """420 kbit/s for ten seconds, to one whose link has a rate."""
+    anna, bert = world.client("anna"), world.client("bert")
+    anna.offer(Line("0", "video", "sendonly", ssrc=1, feedback=CC, repair=True))
+    anna.connect()
+    bert.offer(Line("0", "video", "recvonly", feedback=CC, repair=repair))
+    bert.connect()
+    bert.downlink.delay = bert.uplink.delay = 0.02
+    bert.downlink.rate = rate
+    for number in range(500):
+        anna.send(1, VP8_KEYFRAME + bytes(1000), number=number, timestamp=1800 * number)
+        world.run(0.02, step=0.005)
+    world.run(0.2)
+    media = [packet for packet in bert.rtp if packet.ssrc == bert.ssrc_on("0")]
+    assert len(media) == 500
+    return bert, sent_to(world, "bert").available_outgoing_bitrate
+
+
+SENT = 8 * 1060 / 0.02
+
+
+def test_probes_show_that_more_would_go_through(world):
+    bert, estimate = stream_to(world, repair=True)
+    padding = [packet for packet in bert.rtp if packet.ssrc != bert.ssrc_on("0")]
+    assert {packet.payload_type for packet in padding} == {97}
+    numbers = [packet.sequence_number for packet in padding]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    # About twice what is sent and wanted; and then it has been enough.
+    assert 1.6 * SENT < estimate < 2.5 * SENT
+    assert len(padding) < 60
+    world.run(5)
+    assert len([packet for packet in bert.rtp if packet.ssrc != bert.ssrc_on("0")]) == len(padding)
+
+
+def test_without_rtx_nothing_is_probed(world):
+    bert, estimate = stream_to(world, repair=False)
+    assert len(bert.rtp) == 500
+    assert estimate < 1.6 * SENT
+
+
+def test_probes_do_not_flood_a_thin_link(world):
+    bert, estimate = stream_to(world, repair=True, rate=480e3)
+    assert estimate < 550e3
+    assert bert.downlink.overflowed == 0
+    assert sent_to(world, "bert").queue_delay < 0.1

@@ -18,6 +18,7 @@ static void init_locks(plane_t *plane) {
     pthread_rwlockattr_destroy(&attributes);
     pthread_mutex_init(&plane->punt_lock, NULL);
     pthread_mutex_init(&plane->gap_lock, NULL);
+    pthread_mutex_init(&plane->probe_lock, NULL);
 }
 
 bool plane_init(plane_t *plane, const srtp_t *srtp, uint64_t seed) {
@@ -42,9 +43,11 @@ void plane_free(plane_t *plane) {
     }
     address_table_free(&plane->addresses);
     free(plane->gaps);
+    free(plane->probes);
     pthread_rwlock_destroy(&plane->lock);
     pthread_mutex_destroy(&plane->punt_lock);
     pthread_mutex_destroy(&plane->gap_lock);
+    pthread_mutex_destroy(&plane->probe_lock);
 }
 
 void plane_forked(plane_t *plane) {

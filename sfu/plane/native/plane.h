@@ -13,6 +13,7 @@
 #include "level.h"
 #include "nack.h"
 #include "out.h"
+#include "probe.h"
 #include "reception.h"
 #include "repair.h"
 #include "route.h"
@@ -93,6 +94,7 @@ typedef struct transport {
     uint32_t ssrc; /* the server's, in RTCP that the plane makes */
     arrivals_t *arrivals; /* of what it sends, NULL without transport-wide numbers; under `receiving` */
     sent_t *sent;         /* of what it gets, NULL without; under `sending` */
+    running_probe_t probe; /* of the link to it; under `sending` */
     /* Sessions and what they protect belong to one thread at a time. */
     pthread_mutex_t receiving, sending;
 } transport_t;
@@ -163,6 +165,10 @@ typedef struct plane {
     source_t **gaps; /* sources with packets to ask for, or to give up, in the order in which they came */
     size_t gap_count, gap_room; /* the count is read without the lock */
     uint64_t next_ask; /* nanoseconds; atomic */
+    pthread_mutex_t probe_lock;
+    transport_t **probes; /* those that are probed */
+    size_t probe_count, probe_room; /* the count is read without the lock */
+    uint64_t next_probe; /* nanoseconds; atomic */
     bool pad; /* make the packets of one frame equal in size */
     lane_t control; /* of the control side: replay, send_rtcp, and receive in memory */
 } plane_t;
@@ -227,6 +233,10 @@ bool plane_ask_due(plane_t *plane, uint64_t nanoseconds);
 /* Whether something is missing. */
 static inline bool plane_misses(plane_t *plane) {
     return __atomic_load_n(&plane->gap_count, __ATOMIC_RELAXED) > 0;
+}
+/* Whether a probe runs. */
+static inline bool plane_probes(plane_t *plane) {
+    return __atomic_load_n(&plane->probe_count, __ATOMIC_RELAXED) > 0;
 }
 /* Send what waits in the lane. */
 void lane_flush(lane_t *lane);

@@ -22,6 +22,8 @@
 #define MAX_RUN_BYTES 65000
 /* Milliseconds that a thread sleeps at the most while packets are missing. */
 #define ASK_MS 10
+/* The same while a subscriber's link is probed: what is spread finely shows what it carries. */
+#define PROBE_MS 2
 /* Tries of one message against errors that are not its own (an ICMP of an earlier one, a signal). */
 #define MAX_TRIES 3
 
@@ -289,6 +291,8 @@ static void work(port_thread_t *thread) {
     thread->counters.received += (uint64_t)count;
     if (plane_ask_due(plane, begin))
         lane_ask(lane, now);
+    if (plane_probe_due(plane, begin))
+        lane_probe(lane, now);
     thread->counters.busy_ns += nanoseconds() - begin;
     release(thread);
 }
@@ -300,19 +304,29 @@ static void ask(port_thread_t *thread) {
     uint64_t begin = nanoseconds();
     if (plane_ask_due(plane, begin))
         lane_ask(&thread->lane, (double)begin / 1e9);
+    if (plane_probe_due(plane, begin))
+        lane_probe(&thread->lane, (double)begin / 1e9);
     thread->counters.busy_ns += nanoseconds() - begin;
     release(thread);
 }
 
+/* Milliseconds after which something may be due; -1 for none. */
+static int wait_time(plane_t *plane) {
+    if (plane_probes(plane))
+        return PROBE_MS;
+    return plane_misses(plane) ? ASK_MS : -1;
+}
+
 static void *run(void *argument) {
     port_thread_t *thread = argument;
-    struct pollfd waits[2] = {
+    struct pollfd waits[3] = {
         {.fd = thread->socket, .events = POLLIN},
         {.fd = thread->port->stopping, .events = POLLIN},
+        {.fd = thread->port->rouse, .events = POLLIN},
     };
     for (;;) {
         /* A signal, or a kernel that is out of memory for a moment: neither ends the media. */
-        int ready = poll(waits, 2, plane_misses(thread->port->plane) ? ASK_MS : -1);
+        int ready = poll(waits, 3, wait_time(thread->port->plane));
         if (ready < 0)
             continue;
         if (!ready) {
@@ -321,6 +335,12 @@ static void *run(void *argument) {
         }
         if (waits[1].revents)
             break;
+        if (waits[2].revents) {
+            /* One takes it, and waits less long from now on; the others find it gone. */
+            uint64_t count;
+            ssize_t taken = read(thread->port->rouse, &count, sizeof count);
+            (void)taken;
+        }
         if (waits[0].revents)
             work(thread);
     }
@@ -421,12 +441,13 @@ int port_open(port_t *port, plane_t *plane, const char *host, uint16_t number, s
     port->plane = plane;
     port->segment = segment;
     port->owner = getpid();
-    port->stopping = -1;
+    port->stopping = port->rouse = -1;
     port->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     int error = port->wake < 0 ? errno : 0;
     if (!error) {
         port->stopping = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-        error = port->stopping < 0 ? errno : open_all(port, host, number, threads);
+        port->rouse = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        error = port->stopping < 0 || port->rouse < 0 ? errno : open_all(port, host, number, threads);
     }
     if (error) {
         port_close(port);
@@ -437,6 +458,13 @@ int port_open(port_t *port, plane_t *plane, const char *host, uint16_t number, s
     lane_init(&plane->control, plane, port_flush, port->threads[0]);
     pthread_rwlock_unlock(&plane->lock);
     return 0;
+}
+
+void port_rouse(port_t *port) {
+    uint64_t one = 1;
+    /* A full eventfd is as awake as one can be. */
+    ssize_t written = write(port->rouse, &one, sizeof one);
+    (void)written;
 }
 
 void port_close(port_t *port) {
@@ -474,5 +502,7 @@ void port_close(port_t *port) {
         close(port->wake);
     if (port->stopping >= 0)
         close(port->stopping);
-    port->wake = port->stopping = -1;
+    if (port->rouse >= 0)
+        close(port->rouse);
+    port->wake = port->stopping = port->rouse = -1;
 }

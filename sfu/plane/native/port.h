@@ -45,6 +45,7 @@ typedef struct port {
     pid_t owner;  /* the process that the threads are of */
     int wake;     /* eventfd: punts wait */
     int stopping; /* eventfd: threads end */
+    int rouse;    /* eventfd: something is due by time from now on */
     bool segment; /* UDP_SEGMENT works, as far as known */
     size_t thread_count;
     port_thread_t *threads[MAX_THREADS];
@@ -58,6 +59,8 @@ int port_open(port_t *port, plane_t *plane, const char *host, uint16_t number, s
 /* End the threads and close the sockets. What the control side sends is kept in memory again, and what the
  * threads have dropped is counted there. In a forked child, which has none of the threads, the parent's go on. */
 void port_close(port_t *port);
+/* Have a thread look at what is due by time. */
+void port_rouse(port_t *port);
 /* The flush of lanes that send by this port; `owner` of the lane is a port_thread. */
 void port_flush(out_t *out);
 

@@ -1,4 +1,5 @@
-/* What has been done against loss: the counters of sfu.plane.interface.Repair, by the same names. */
+/* What has been done against loss, and to learn what links carry: the counters of sfu.plane.interface.Repair, by
+ * the same names. */
 #ifndef CHATTER_REPAIR_H
 #define CHATTER_REPAIR_H
 
@@ -11,7 +12,10 @@
     X(PACKETS_RETRANSMITTED, "packets_retransmitted")           \
     X(BYTES_RETRANSMITTED, "bytes_retransmitted")               \
     X(RETRANSMISSIONS_MISSED, "retransmissions_missed")         \
-    X(RETRANSMISSIONS_THROTTLED, "retransmissions_throttled")
+    X(RETRANSMISSIONS_THROTTLED, "retransmissions_throttled")   \
+    X(PROBES, "probes")                                         \
+    X(PADDING_PACKETS, "padding_packets")                       \
+    X(PADDING_BYTES, "padding_bytes")
 
 typedef enum repair {
 #define X(name, text) REPAIR_##name,

@@ -31,6 +31,7 @@ route_t *route_new(transport_t *transport, uint32_t ssrc, uint32_t clock_rate, u
     route->clock_rate = clock_rate;
     route->first_sequence = first_sequence;
     route->starting = true;
+    route->padding_type = NO_PAYLOAD_TYPE;
     gate_init(&route->gate);
     return route;
 }
@@ -401,6 +402,7 @@ static drop_t send_packet(
     write16(plain + 2, (uint16_t)sequence);
     write32(plain + 4, timestamp);
     write32(plain + 8, route->ssrc);
+    uint8_t payload_type = plain[1] & 0x7F;
     size_t size = (size_t)(end - plain), plain_size = size;
     if (!srtp_protect_rtp(srtp, &transport->send, &route->window, sequence, plain, header, &size))
         return DROP_SRTP_PROTECT;
@@ -411,7 +413,7 @@ static drop_t send_packet(
         remember(
             route,
             packet,
-            plain[1] & 0x7F,
+            payload_type,
             plain[1] & RTP_MARKER,
             pictures,
             sequence,
@@ -437,6 +439,9 @@ static drop_t send_packet(
         route->last_now = now;
         route->sent = true;
     }
+    uint8_t rtx = route->feed.rtx_payload_types[payload_type];
+    if (rtx != NO_PAYLOAD_TYPE)
+        route->padding_type = rtx;
     if (!route->packets)
         route->first_sent = now;
     route->packets++;
@@ -507,6 +512,38 @@ static size_t send_again(route_t *route, const remembered_t *sent, double now, c
     out_push(out, &transport->address, size);
     if (route->transport_wide_id)
         sent_packet(transport->sent, size, now);
+    return plain_size;
+}
+
+size_t route_pad(route_t *route, double now, const srtp_t *srtp, out_t *out) {
+    const transport_t *transport = route->transport;
+    if (!transport->addressed || !transport->send.session)
+        return 0;
+    static const uint8_t none[256];
+    static const packet_t nothing = {0};
+    uint8_t send_time[3], number[2];
+    element_t own[3];
+    size_t own_count = own_elements(route, now, own, send_time, number);
+    uint8_t *plain = out_room(out);
+    int block = rtp_write_extensions(
+        &nothing, none, own, own_count, 0, plain + RTP_HEADER, MAX_RTP - RTP_HEADER - PADDING);
+    if (block < 0)
+        return 0;
+    size_t header = RTP_HEADER + (size_t)block, plain_size = header + PADDING, size = plain_size;
+    plain[0] = 0x80 | RTP_PADDING | RTP_EXTENSION;
+    plain[1] = route->padding_type;
+    write16(plain + 2, (uint16_t)route->rtx_sequence);
+    write32(plain + 4, route->last_timestamp);
+    write32(plain + 8, route->rtx_ssrc);
+    memset(plain + header, 0, PADDING - 1);
+    plain[plain_size - 1] = PADDING;
+    if (!srtp_protect_rtp(srtp, &transport->send, &route->rtx_window, route->rtx_sequence, plain, header, &size))
+        return 0;
+    route->rtx_sequence++;
+    out_push(out, &transport->address, size);
+    sent_packet(transport->sent, size, now);
+    route->padding++;
+    route->padding_bytes += plain_size;
     return plain_size;
 }
 

@@ -78,9 +78,11 @@ typedef struct route {
     uint32_t rtx_ssrc;
     int64_t rtx_sequence; /* of the next one */
     send_window_t rtx_window;
+    uint8_t padding_type; /* of RTX for the newest packet that has one, NO_PAYLOAD_TYPE before */
     remembered_t *remembered; /* REMEMBERED by number, NULL before the first */
     history_t *kept;          /* as it was sent, by number: what RTX cannot repeat; NULL before the first */
     uint64_t nacks, retransmitted, retransmitted_bytes, missed, throttled;
+    uint64_t padding, padding_bytes; /* packets of padding alone */
 } route_t;
 
 /* Bytes up to which a packet may be padded: the least that an IPv6 path carries (RFC 8200 section 5), less the
@@ -102,5 +104,12 @@ drop_t route_forward(
 /* Send a packet again that a NACK asks for, if it is there. Counts what it does in `repairs` too. */
 void route_resend(
     route_t *route, uint16_t number, double now, const srtp_t *srtp, out_t *out, uint64_t repairs[REPAIR_COUNT]);
+
+/* Whether packets of padding can be sent on it, and are counted by the subscriber's feedback. */
+static inline bool route_takes_padding(const route_t *route) {
+    return route->transport_wide_id && route->padding_type != NO_PAYLOAD_TYPE;
+}
+/* Send a packet of padding on the SSRC of RTX; its bytes, 0 where it could not be. */
+size_t route_pad(route_t *route, double now, const srtp_t *srtp, out_t *out);
 
 #endif

@@ -114,14 +114,16 @@ class PlanesAgree(RuleBasedStateMachine):
     def both(self, call: Callable[[Plane], Any]) -> Exception | None:
         """Call both planes; the error that both raise."""
         errors: list[Exception | None] = []
+        results = []
         for plane in (self.fast, self.reference):
             try:
-                call(plane)
+                results.append(call(plane))
             except (KeyError, ValueError) as error:
                 errors.append(error)
             else:
                 errors.append(None)
         assert repr(errors[0]) == repr(errors[1])
+        assert not results or results[0] == results[1]
         self.compare_output()
         return errors[0]
 
@@ -394,6 +396,20 @@ class PlanesAgree(RuleBasedStateMachine):
             self.now += dice.choice([0.0, 0.005, 0.01, 0.02, 0.1, 0.3])
             self.both(lambda plane: plane.tick(self.now))
 
+    @rule(seed=SEED, count=st.integers(1, 8))
+    def probes(self, seed: int, count: int) -> None:
+        """Begun, replaced, and ticked on while media goes on, and rows come and go."""
+        dice = random.Random(seed)
+        transport = self.pick(self.peers, dice, 77)
+        number, bitrate = dice.randrange(0, 9), dice.choice([10e3, 300e3, 2e6, 2e6, 30e6, -1.0])
+        duration = dice.choice([0.001, 0.03, 0.03, 0.2])
+        self.both(lambda plane: plane.probe(transport, number, bitrate, duration, self.now))
+        for _ in range(count):
+            self.now += dice.choice([0.0, 0.002, 0.005, 0.02, 0.1])
+            if dice.random() < 0.3 and self.streams:
+                self.packets(dice.randrange(1 << 32), 1, True)
+            self.both(lambda plane: plane.tick(self.now))
+
     @precondition(lambda self: self.owner["route"])
     @rule(seed=SEED, count=st.integers(1, 6))
     def nacks(self, seed: int, count: int) -> None:
@@ -460,6 +476,11 @@ class PlanesAgree(RuleBasedStateMachine):
             for _ in range(dice.choice([1, 2])):
                 datagram = self.peers[transport].sending.protect_rtcp(data)
                 self.both(lambda plane, raw=datagram, at=where: plane.receive(raw, at, self.now))
+        for transport in list(self.peers):
+            self.both(lambda plane, to=transport: plane.probe(to, 1, 2e6, 0.01, self.now))
+        for _ in range(dice.randrange(6)):
+            self.now += 0.004
+            self.both(lambda plane: plane.tick(self.now))
 
     @precondition(lambda self: any(stream.rtx_ssrc for stream in self.streams))
     @rule(seed=SEED, count=st.integers(1, 20))
@@ -695,3 +716,4 @@ def test_planes_agree(profile: SrtpProfile) -> None:
     print(f"repairs: {dict(machine.repairs_seen)}")
     assert machine.repairs_seen[Repair.PACKETS_REQUESTED] > EXAMPLES / 10
     assert machine.repairs_seen[Repair.PACKETS_RETRANSMITTED] > EXAMPLES
+    assert machine.repairs_seen[Repair.PADDING_PACKETS] > EXAMPLES

@@ -121,7 +121,13 @@ static void one_world(uint64_t seed, totals_t *totals) {
             transport_t *transport = world.transports[below(dice, TRANSPORTS)];
             if (transport)
                 lane_tick(&plane.control, transport, now);
+            if (transport && once_in(dice, 2)) {
+                static const double rates[] = {1e4, 1e6, 1e8};
+                uint32_t id = 1 + (uint32_t)below(dice, 1000);
+                lane_begin_probe(&plane.control, transport, id, rates[below(dice, 3)], 0.03, now);
+            }
             lane_ask(&plane.control, now);
+            lane_probe(&plane.control, now);
             lane_flush(&plane.control);
             break;
         }
@@ -134,8 +140,9 @@ static void one_world(uint64_t seed, totals_t *totals) {
     for (size_t at = 0; at < ROUTES; at++)
         drop_route(&world, at);
     /* What routes sent, and what publishers were told, came out, or was dropped for want of memory. */
-    uint64_t nacks = plane.control.repairs[REPAIR_NACKS_SENT];
-    CHECK(world.closed_packets + world.closed_resends + rtcp + plane.control.feedbacks + nacks ==
+    uint64_t nacks = plane.control.repairs[REPAIR_NACKS_SENT],
+             padding = plane.control.repairs[REPAIR_PADDING_PACKETS];
+    CHECK(world.closed_packets + world.closed_resends + rtcp + plane.control.feedbacks + nacks + padding ==
           kept + plane.control.drops[DROP_SEND_FAILED]);
     CHECK(plane.control.repairs[REPAIR_PACKETS_RETRANSMITTED] == world.closed_resends);
     for (int reason = DROP_ROUTE_PAUSED; reason <= DROP_SRTP_PROTECT; reason++)
@@ -147,7 +154,7 @@ static void one_world(uint64_t seed, totals_t *totals) {
     for (int repair = 0; repair < REPAIR_COUNT; repair++)
         totals->repairs[repair] += plane.control.repairs[repair];
     world_clear(&world);
-    CHECK(plane.limits.used_bytes == 0 && plane.gap_count == 0);
+    CHECK(plane.limits.used_bytes == 0 && plane.gap_count == 0 && plane.probe_count == 0);
     plane_free(&plane);
     totals->worlds++;
 }

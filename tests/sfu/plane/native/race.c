@@ -95,7 +95,13 @@ int main(int argc, char **argv) {
             pthread_rwlock_wrlock(&plane.lock);
             lane_send_rtcp(&plane.control, transport, report, sizeof report);
             lane_send(&plane.control, report, sizeof report, &world.addresses[below(&dice, ADDRESSES)]);
+            struct timespec time;
+            clock_gettime(CLOCK_MONOTONIC, &time);
+            double now = (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+            bool begun = lane_begin_probe(&plane.control, transport, 1, 5e6, 0.005, now);
             pthread_rwlock_unlock(&plane.lock);
+            if (begun)
+                port_rouse(&port);
         }
         for (punt_t *punt = plane_take_punts(&plane), *next; punt; punt = next) {
             next = punt->next;

@@ -299,6 +299,7 @@ static void drop_transport(world_t *world, size_t at) {
         if (world->sources[source] && world->sources[source]->transport == transport)
             drop_source(world, source);
     plane_release_addresses(world->plane, transport);
+    plane_end_probe(world->plane, transport);
     session_t *receive = transport->receive, *send = transport->send.session;
     transport_free(transport);
     session_free(receive);
