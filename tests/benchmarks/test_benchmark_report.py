@@ -86,4 +86,4 @@ def test_help_says_what_is_measured(capsys):
 
 def test_a_server_that_is_not_there(capsys):
     assert command.main(["join", "--url", "http://127.0.0.1:9", "--no-browser"]) == command.FAILED
-    assert "http://127.0.0.1:9/auth/register cannot be reached" in capsys.readouterr().err
+    assert "http://127.0.0.1:9 cannot be reached" in capsys.readouterr().err

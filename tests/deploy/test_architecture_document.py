@@ -49,10 +49,11 @@ TIMERS = {
         milliseconds("call.js", "PEER_GRACE_MS"),
         milliseconds("call.js", "HANDOVER_LIMIT_MS"),
     ],
-    "database: connect; statement; SQLite's lock": [
+    "database: connect; statement; SQLite's lock; all that a request does in PostgreSQL": [
         database.CONNECT_TIMEOUT,
         database.COMMAND_TIMEOUT,
         database.BUSY_TIMEOUT,
+        database.TRANSACTION_TIMEOUT,
     ],
 }
 
