@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.database import Database, DatabaseUnavailableError
+from auth.database import COMMAND_TIMEOUT, Database, DatabaseUnavailableError
 
 LOG = logging.getLogger(__name__)
 
@@ -43,6 +43,7 @@ class WriteBehind(Generic[T]):
         self._write = write
         self._written = written
         self._waiting: deque[T] = deque()
+        self._in_flight = 0
         self._wake = asyncio.Event()
         self._closing = False
         self.dropped = 0
@@ -52,8 +53,8 @@ class WriteBehind(Generic[T]):
 
     @property
     def waiting(self) -> int:
-        """How many are to be written."""
-        return len(self._waiting)
+        """How many are to be written, those included that are being written."""
+        return len(self._waiting) + self._in_flight
 
     def put(self, item: T) -> None:
         """Have it written soon."""
@@ -71,10 +72,11 @@ class WriteBehind(Generic[T]):
         self._wake.set()
         _, late = await asyncio.wait((task,), timeout=CLOSE_TIMEOUT)
         if late:
+            lost = self.waiting
             task.cancel()
             await asyncio.wait((task,))
-            self.unwritten += len(self._waiting)
-            LOG.error("%s could not be written", self._what, extra={"events": len(self._waiting)})
+            self.unwritten += lost
+            LOG.error("%s could not be written", self._what, extra={"events": lost})
 
     async def _work(self) -> None:
         while True:
@@ -83,17 +85,19 @@ class WriteBehind(Generic[T]):
             size = BATCH
             while self._waiting:
                 batch = [self._waiting.popleft() for _ in range(min(size, len(self._waiting)))]
+                self._in_flight = len(batch)
                 try:
-                    async with self._database.transaction() as session:
+                    async with self._database.transaction(COMMAND_TIMEOUT) as session:
                         await self._write(session, batch)
                 except DatabaseUnavailableError as exc:
                     self._waiting.extendleft(reversed(batch))
+                    self._in_flight = 0
+                    # Where the database is slow, so many may not be done in time ever.
+                    size = max(1, size // 2)
                     LOG.warning("%s cannot be written now", self._what, extra={"reason": str(exc)})
                     await asyncio.sleep(RETRY_INTERVAL)
-                except asyncio.CancelledError:
-                    self.unwritten += len(batch)
-                    raise
                 except Exception:
+                    self._in_flight = 0
                     if len(batch) > 1:
                         # One that cannot be written must not take the others with it.
                         self._waiting.extendleft(reversed(batch))
@@ -102,6 +106,7 @@ class WriteBehind(Generic[T]):
                     self.unwritten += 1
                     LOG.exception("%s was lost", self._what, extra={"events": 1})
                 else:
+                    self._in_flight = 0
                     self._written()
             if self._closing:
                 return

@@ -49,12 +49,21 @@ class Recorder:
     async def _write(self, session: AsyncSession, batch: list[RoomEvent]) -> None:
         rows = RoomRows(session)
         # A room may have been deleted since.
-        known = {event.room_id: await rows.by_id(event.room_id) for event in batch}
+        known = {room_id: await rows.by_id(room_id) for room_id in {event.room_id for event in batch}}
+        said = [event for event in batch if event.type == "chat.sent"]
+        # The batch was written before, where only the answer of the database was lost.
+        written = (
+            await rows.said({event.room_id for event in said}, {str(event.data["id"]) for event in said})
+            if said
+            else set()
+        )
         said_in: set[str] = set()
         for event in batch:
             if known[event.room_id] is None:
                 continue
             match event.type, event.data:
+                case "chat.sent", {"id": message_id} if (event.room_id, message_id) in written:
+                    pass
                 case "chat.sent", data:
                     said_in.add(event.room_id)
                     session.add(

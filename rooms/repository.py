@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, or_, select, update
@@ -72,6 +72,15 @@ class RoomRows:
             .limit(limit)
         )
         return list(reversed((await self._session.scalars(query)).all()))
+
+    async def said(self, room_ids: Collection[str], ids: Collection[str]) -> set[tuple[str, str]]:
+        """Return which messages of these ids are there, as (room, message)."""
+        found = await self._session.execute(
+            select(ChatMessageRow.room_id, ChatMessageRow.id).where(
+                ChatMessageRow.room_id.in_(room_ids), ChatMessageRow.id.in_(ids)
+            )
+        )
+        return {(room_id, message_id) for room_id, message_id in found}
 
     async def trim_chat(self, room_id: str, keep: int) -> None:
         """Forget all but the last messages of a room."""

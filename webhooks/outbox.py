@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.database import Database, DatabaseUnavailableError
+from auth.database import COMMAND_TIMEOUT, Database, DatabaseUnavailableError
 from auth.write_behind import WriteBehind
 from signaling.room_event import RoomEvent
 from webhooks.counters import Counters, DropReason
@@ -75,7 +75,7 @@ class Outbox:
 
     async def forget(self) -> int:
         """Delete what is too old to be told, also of endpoints that are not configured any more."""
-        async with self._database.transaction() as session:
+        async with self._database.transaction(COMMAND_TIMEOUT) as session:
             count = await WebhookRows(session).forget(
                 self._clock() - timedelta(seconds=self.settings.max_age)
             )
@@ -121,4 +121,6 @@ class Outbox:
                 await self.look()
             except DatabaseUnavailableError as exc:
                 LOG.debug("The backlog of webhooks is not known now", extra={"reason": str(exc)})
+            except Exception:
+                LOG.exception("The backlog of webhooks is not known now")
             await asyncio.sleep(BACKLOG_INTERVAL)

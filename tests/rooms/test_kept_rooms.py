@@ -357,3 +357,28 @@ async def test_what_cannot_be_written_takes_nothing_else_with_it(client, owner):
         texts = (await session.scalars(select(ChatMessageRow.text).order_by(ChatMessageRow.number))).all()
     assert list(texts) == ["first", "last"]
     assert (recorder.waiting, recorder.dropped) == (0, 1)
+
+
+async def test_what_was_written_already_is_not_written_again(client, owner):
+    """The database wrote it, and its answer was lost."""
+    room, other = await make(client, owner), await make(client, owner)
+    database = client.app[DATABASE]
+
+    async def write(*said):
+        recorder = Recorder(database, 10)
+        for where, name in said:
+            data = {"id": name, "from": "a", "displayName": "Ann", "text": name, "timestamp": 1}
+            recorder.record(RoomEvent("chat.sent", where, "call", data))
+        running = recorder.run(client.app)
+        await anext(running)
+        with pytest.raises(StopAsyncIteration):
+            await anext(running)
+        assert (recorder.waiting, recorder.dropped) == (0, 0)
+
+    await write((room, "first"), (room, "second"))
+    await write((room, "first"), (room, "second"), (room, "third"), (other, "first"))
+    async with database.transaction() as session:
+        rows = await session.execute(
+            select(ChatMessageRow.room_id, ChatMessageRow.text).order_by(ChatMessageRow.number)
+        )
+        assert list(rows) == [(room, "first"), (room, "second"), (room, "third"), (other, "first")]

@@ -50,7 +50,7 @@ async def test_what_was_written_is_delivered_after_the_server_was_killed(start_s
 
         receiver.answer = lambda _number: web.Response(status=204)
         await server.start()
-        taken = await receiver.until_taken(8)
+        taken = await receiver.until_taken(8, limit=90.0)
         await until_equal(waiting, 0, "nothing waits any more")
 
     assert len({message_id for message_id, _ in taken}) == len(taken) == 8
