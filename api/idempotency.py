@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from aiohttp import web
 from pydantic import Field
 
-from api.errors import ErrorKind
+from api.errors import RATE_LIMITED, UNAVAILABLE, ErrorKind
 from api.models import Parameters
 
-# Seconds for which an answer is given again, and the answers that are kept: of one account, and of all. The
-# oldest give way.
+# Seconds for which an answer is given again, and the requests that are known: of one account, and of all. The
+# oldest answers give way.
 KEEP_SECONDS = 24 * 3600.0
 MAX_OF_ACCOUNT = 1000
 MAX_OF_ALL = 20_000
@@ -28,7 +28,7 @@ REPLAYED = "Idempotency-Replayed"
 REQUEST_IN_PROGRESS = ErrorKind(409, "request_in_progress", "The same request is being worked on")
 IDEMPOTENCY_KEY_REUSED = ErrorKind(422, "idempotency_key_reused", "The key was used for another request")
 
-ERRORS = (REQUEST_IN_PROGRESS, IDEMPOTENCY_KEY_REUSED)
+ERRORS = (REQUEST_IN_PROGRESS, IDEMPOTENCY_KEY_REUSED, RATE_LIMITED, UNAVAILABLE)
 
 
 class IdempotencyHeaders(Parameters):
@@ -62,16 +62,19 @@ class Kept:
         )
 
 
-@dataclass(slots=True)
-class _Entry:
-    fingerprint: bytes
-    at: float
-    kept: Kept | None = None
-    """None while it is being worked on."""
-
-
 Name = tuple[int, str]
 """An account's id, and the key that it chose."""
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A request; another one under the same name is another entry."""
+
+    name: Name
+    fingerprint: bytes
+    kept: Kept | None = None
+    """None while it is being worked on."""
+    kept_at: float = 0.0
 
 
 class IdempotencyKeys:
@@ -86,53 +89,86 @@ class IdempotencyKeys:
         self._keep_seconds = keep_seconds
         self._of_account = of_account
         self._of_all = of_all
-        # The oldest first.
-        self._entries: OrderedDict[Name, _Entry] = OrderedDict()
-        self._accounts: dict[int, OrderedDict[str, None]] = {}
+        # In each, of what is kept the oldest is first; what is being worked on is anywhere between.
+        self._entries: OrderedDict[Name, Entry] = OrderedDict()
+        self._accounts: dict[int, OrderedDict[Name, Entry]] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def begin(self, name: Name, fingerprint: bytes, now: float) -> Kept | None:
-        """Return the answer that is kept; None where the request is to be done, and `finish` or `abandon` to
-        be called.
+    def begin(self, name: Name, fingerprint: bytes, now: float) -> Entry:
+        """Return the entry with the answer that is `kept`. Where that is None the request is to be done, and
+        `finish` or `abandon` to be called with the entry.
 
-        Raises ApiError: `idempotency_key_reused`, `request_in_progress`.
+        Raises ApiError: `idempotency_key_reused`, `request_in_progress`; and `rate_limited` or `unavailable`
+        where as many as may be known are all being worked on: those never give way, as a repetition would be
+        done a second time.
         """
-        while self._entries and now - next(iter(self._entries.values())).at >= self._keep_seconds:
-            self._drop(next(iter(self._entries)))
+        while (oldest := _oldest_kept(self._entries)) and now - oldest.kept_at >= self._keep_seconds:
+            self._drop(oldest)
         entry = self._entries.get(name)
         if entry is not None:
-            return _answer(entry, fingerprint)
-        account = self._accounts.setdefault(name[0], OrderedDict())
-        self._entries[name] = _Entry(fingerprint, now)
-        account[name[1]] = None
-        if len(account) > self._of_account:
-            self._drop((name[0], next(iter(account))))
-        if len(self._entries) > self._of_all:
-            self._drop(next(iter(self._entries)))
-        return None
+            _check(entry, fingerprint)
+            return entry
+        self._make_room(name[0])
+        entry = Entry(name, fingerprint)
+        self._entries[name] = entry
+        self._accounts.setdefault(name[0], OrderedDict())[name] = entry
+        return entry
 
-    def finish(self, name: Name, kept: Kept) -> None:
-        """Keep an answer."""
-        entry = self._entries.get(name)
-        if entry is not None:
-            entry.kept = kept
+    def finish(self, entry: Entry, kept: Kept, now: float) -> None:
+        """Keep an answer, if the account is still there."""
+        if self._entries.get(entry.name) is not entry:
+            return
+        entry.kept = kept
+        entry.kept_at = now
+        self._entries.move_to_end(entry.name)
+        self._accounts[entry.name[0]].move_to_end(entry.name)
 
-    def abandon(self, name: Name) -> None:
+    def abandon(self, entry: Entry) -> None:
         """The request was refused, or failed: it may be sent again."""
-        if name in self._entries:
-            self._drop(name)
+        if self._entries.get(entry.name) is entry:
+            self._drop(entry)
 
-    def _drop(self, name: Name) -> None:
-        del self._entries[name]
-        account = self._accounts[name[0]]
-        del account[name[1]]
+    def forget_account(self, account: int) -> None:
+        """Drop all of an account that was deleted: SQLite gives its id to another one."""
+        for name in self._accounts.pop(account, ()):
+            del self._entries[name]
+
+    def _make_room(self, account: int) -> None:
+        own = self._accounts.get(account, OrderedDict())
+        if len(own) >= self._of_account:
+            oldest = _oldest_kept(own)
+            if oldest is None:
+                raise RATE_LIMITED(
+                    f"{len(own)} requests of this account with an {HEADER} are being worked on; "
+                    "wait until some are answered.",
+                    {"Retry-After": "1"},
+                )
+            self._drop(oldest)
+        if len(self._entries) >= self._of_all:
+            oldest = _oldest_kept(self._entries)
+            if oldest is None:
+                raise UNAVAILABLE(
+                    f"The server is working on as many requests with an {HEADER} as it can; "
+                    "send this one again in a few seconds.",
+                    {"Retry-After": "5"},
+                )
+            self._drop(oldest)
+
+    def _drop(self, entry: Entry) -> None:
+        del self._entries[entry.name]
+        account = self._accounts[entry.name[0]]
+        del account[entry.name]
         if not account:
-            del self._accounts[name[0]]
+            del self._accounts[entry.name[0]]
 
 
-def _answer(entry: _Entry, fingerprint: bytes) -> Kept:
+def _oldest_kept(entries: OrderedDict[Name, Entry]) -> Entry | None:
+    return next((entry for entry in entries.values() if entry.kept is not None), None)
+
+
+def _check(entry: Entry, fingerprint: bytes) -> None:
     if entry.fingerprint != fingerprint:
         raise IDEMPOTENCY_KEY_REUSED(
             f"The {HEADER} was used for another request: choose a new one, or repeat that request as it was."
@@ -142,7 +178,6 @@ def _answer(entry: _Entry, fingerprint: bytes) -> Kept:
             f"A request with this {HEADER} is being worked on; send it again for its answer.",
             {"Retry-After": "1"},
         )
-    return entry.kept
 
 
 def fingerprint_of(method: str, path: str, body: str) -> bytes:

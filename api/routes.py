@@ -116,20 +116,19 @@ class Operation:
         self, request: web.Request, name: tuple[int, str], arguments: dict[str, Any]
     ) -> web.StreamResponse:
         keys = request.app[IDEMPOTENCY]
+        clock = asyncio.get_running_loop().time
         body = arguments["body"].model_dump_json() if "body" in arguments else ""
-        kept = keys.begin(
-            name, fingerprint_of(self.method, request.path, body), asyncio.get_running_loop().time()
-        )
-        if kept is not None:
-            return self._respond(kept.response())
+        entry = keys.begin(name, fingerprint_of(self.method, request.path, body), clock())
+        if entry.kept is not None:
+            return self._respond(entry.kept.response())
         try:
             response = self._respond(await self.handler(request, **arguments))
+            assert isinstance(response, web.Response)
+            assert isinstance(response.body, bytes)
         except BaseException:
-            keys.abandon(name)
+            keys.abandon(entry)
             raise
-        assert isinstance(response, web.Response)
-        assert isinstance(response.body, bytes)
-        keys.finish(name, Kept(response.status, response.body, response.content_type))
+        keys.finish(entry, Kept(response.status, response.body, response.content_type), clock())
         return response
 
     async def _body(

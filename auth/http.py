@@ -12,7 +12,7 @@ from api.address import client_address
 from api.errors import CROSS_SITE_REQUEST, RATE_LIMITED
 from api.models import Answer, Body, Parameters, Timestamp
 from api.origin import refuse_cross_site
-from api.routes import Authentication, Routes, json_answer
+from api.routes import IDEMPOTENCY, Authentication, Routes, json_answer
 from auth.credentials import Credentials, DeviceHeaders, NewAccount, NewPassword, OptionalDeviceHeaders
 from auth.device import USER_AGENT_LENGTH, Device
 from auth.errors import (
@@ -246,6 +246,7 @@ async def change_password(request: web.Request, *, identity: Identity, body: Pas
 async def delete_account(request: web.Request, *, identity: Identity, body: Deletion) -> web.Response:
     """Delete the account with all that belongs to it, for good."""
     await request.app[SERVICE].delete(identity, body.password, client_address(request))
+    request.app[IDEMPOTENCY].forget_account(identity.user_id)
     return _without_cookie(request)
 
 

@@ -12,6 +12,7 @@ from api.errors import ApiError
 from api.idempotency import IdempotencyKeys, Kept, fingerprint_of
 from chatter.app import create_app
 
+PASSWORD = "correct horse battery"
 DONE = Kept(200, b"{}", "application/json")
 A, B = fingerprint_of("POST", "/rooms", "a"), fingerprint_of("POST", "/rooms", "b")
 
@@ -22,43 +23,111 @@ def refused(keys, name, fingerprint, now=0.0):
     return caught.value.code
 
 
+def done(keys, name, fingerprint=A, now=0.0):
+    """Do a request that was not done before."""
+    entry = keys.begin(name, fingerprint, now)
+    assert entry.kept is None
+    keys.finish(entry, DONE, now)
+
+
 def test_an_answer_is_given_again_for_a_time():
     keys = IdempotencyKeys(keep_seconds=60.0)
-    assert keys.begin((1, "k"), A, 100.0) is None
+    entry = keys.begin((1, "k"), A, 90.0)
+    assert entry.kept is None
     assert refused(keys, (1, "k"), A) == "request_in_progress"
-    keys.finish((1, "k"), DONE)
-    assert keys.begin((1, "k"), A, 159.0) is DONE
+    keys.finish(entry, DONE, 100.0)
+    assert keys.begin((1, "k"), A, 159.0).kept is DONE
     assert refused(keys, (1, "k"), B) == "idempotency_key_reused"
-    assert keys.begin((2, "k"), B, 159.0) is None
-    assert keys.begin((1, "k"), B, 160.0) is None
+    done(keys, (2, "k"), B, 159.0)
+    done(keys, (1, "k"), B, 160.0)
     assert len(keys) == 2
 
 
 def test_what_was_refused_may_be_sent_again():
     keys = IdempotencyKeys()
-    assert keys.begin((1, "k"), A, 0.0) is None
-    keys.abandon((1, "k"))
+    keys.abandon(keys.begin((1, "k"), A, 0.0))
     assert len(keys) == 0
-    assert keys.begin((1, "k"), B, 0.0) is None
+    assert keys.begin((1, "k"), B, 0.0).kept is None
 
 
 def test_keys_are_bounded_and_the_oldest_give_way():
     keys = IdempotencyKeys(of_account=2, of_all=3)
-    for account, key in ((1, "a"), (1, "b"), (1, "c"), (2, "d"), (3, "e")):
-        assert keys.begin((account, key), A, 0.0) is None
-        keys.finish((account, key), DONE)
+    for name in ((1, "a"), (1, "b"), (1, "c"), (2, "d"), (3, "e")):
+        done(keys, name)
     assert len(keys) == 3
-    assert [keys.begin(name, A, 0.0) for name in ((1, "c"), (2, "d"), (3, "e"))] == [DONE] * 3
-    # One that gave way while it was worked on is not kept.
-    keys.finish((1, "a"), DONE)
-    assert keys.begin((1, "a"), A, 0.0) is None
+    assert [keys.begin(name, A, 0.0).kept for name in ((1, "c"), (2, "d"), (3, "e"))] == [DONE] * 3
+    done(keys, (1, "a"))
+
+
+def test_what_is_being_worked_on_never_gives_way():
+    keys = IdempotencyKeys(keep_seconds=60.0, of_account=2, of_all=3)
+    first = keys.begin((1, "first"), A, 0.0)
+    for index in range(3):
+        done(keys, (1, f"more{index}"))
+        done(keys, (2, f"more{index}"))
+    assert refused(keys, (1, "first"), A, 1000.0) == "request_in_progress"
+    keys.finish(first, DONE, 1000.0)
+    assert keys.begin((1, "first"), A, 1059.0).kept is DONE
+
+
+@pytest.mark.parametrize("bound", ["of_account", "of_all"])
+def test_what_was_answered_last_is_the_newest(bound):
+    keys = IdempotencyKeys(**{bound: 2})
+    slow = keys.begin((1, "slow"), A, 0.0)
+    done(keys, (1, "fast"), now=1.0)
+    keys.finish(slow, DONE, 2.0)
+    done(keys, (1, "new"), now=3.0)
+    assert keys.begin((1, "slow"), A, 3.0).kept is DONE
+    assert keys.begin((1, "fast"), A, 3.0).kept is None
+
+
+def test_more_at_once_than_are_known_are_refused():
+    keys = IdempotencyKeys(of_account=2, of_all=3)
+    first, _, _ = (keys.begin(name, A, 0.0) for name in ((1, "a"), (1, "b"), (2, "c")))
+    assert refused(keys, (1, "d"), A) == "rate_limited"
+    assert refused(keys, (2, "d"), A) == "unavailable"
+    assert len(keys) == 3
+    keys.finish(first, DONE, 0.0)
+    assert keys.begin((2, "d"), A, 0.0).kept is None
+    assert len(keys) == 3
+
+
+def test_keys_end_with_their_account():
+    keys = IdempotencyKeys()
+    done(keys, (1, "k"))
+    done(keys, (2, "k"))
+    keys.forget_account(1)
+    keys.forget_account(3)
+    assert len(keys) == 1
+    assert keys.begin((1, "k"), B, 0.0).kept is None
+    assert keys.begin((2, "k"), A, 0.0).kept is DONE
+
+
+@pytest.mark.parametrize("late", [lambda keys, entry: keys.finish(entry, DONE, 0.0), IdempotencyKeys.abandon])
+def test_a_request_of_a_deleted_account_touches_no_other(late):
+    keys = IdempotencyKeys()
+    gone = keys.begin((1, "k"), A, 0.0)
+    keys.forget_account(1)
+    late(keys, gone)
+    assert len(keys) == 0
+    other = keys.begin((1, "k"), B, 0.0)
+    late(keys, gone)
+    assert refused(keys, (1, "k"), B) == "request_in_progress"
+    keys.finish(other, DONE, 0.0)
+    assert keys.begin((1, "k"), B, 0.0).kept is DONE
+
+
+async def registered(client, username):
+    """Register, and return the account's id and the header that speaks for it."""
+    body = {"username": username, "password": PASSWORD}
+    answer = await (await client.post("/auth/register", json=body, headers={"X-Device-ID": "d"})).json()
+    return answer["id"], {"Authorization": f"Bearer {answer['token']}"}
 
 
 @pytest.fixture
 async def owner(client):
-    body = {"username": "owner", "password": "correct horse battery"}
-    answer = await client.post("/auth/register", json=body, headers={"X-Device-ID": "d"})
-    return {"Authorization": f"Bearer {(await answer.json())['token']}"}
+    _, who = await registered(client, "owner")
+    return who
 
 
 async def post(client, path, who, key, body):
@@ -111,6 +180,21 @@ async def test_a_refusal_is_not_kept(client, owner):
     await client.delete(f"/api-keys/{keys[0]['id']}", headers=owner)
     status, replayed, _ = await post(client, "/api-keys", owner, "more", {"name": "n"})
     assert (status, replayed) == (201, None)
+
+
+async def test_a_new_account_gets_no_answer_of_a_deleted_one(client):
+    first, who = await registered(client, "first")
+    _, _, made = await post(client, "/api-keys", who, "k", {"name": "n"})
+    wrong = await client.post("/auth/account/delete", json={"password": "no"}, headers=who)
+    assert wrong.status == 403
+    assert await post(client, "/api-keys", who, "k", {"name": "n"}) == (201, "true", made)
+    deleted = await client.post("/auth/account/delete", json={"password": PASSWORD}, headers=who)
+    assert deleted.status == 204
+    second, who = await registered(client, "second")
+    assert second == first, "SQLite gives the id again: what the test is about"
+    status, replayed, own = await post(client, "/api-keys", who, "k", {"name": "n"})
+    assert (status, replayed) == (201, None)
+    assert own["key"] != made["key"]
 
 
 async def test_a_lost_answer_makes_no_second_room(make_settings):
