@@ -32,12 +32,13 @@ class AudioObserver:
 
     def look(self, participants: int, producers: Collection[Producer], now: float) -> None:
         """Hear what has come since the last look. `participants`: how many the room has."""
-        streams = {
-            producer.track_id: producer.newest
-            for producer in producers
-            if producer.source == "microphone" and producer.streams and not producer.muted
+        microphones = [p for p in producers if p.source == "microphone" and p.streams]
+        streams = {producer.track_id: producer.newest for producer in microphones}
+        # Who is muted is read all the same: what they say meanwhile is not news once they are unmuted.
+        muted = {producer.track_id for producer in microphones if producer.muted}
+        heard = {
+            track_id: levels for track_id, levels in self._hear(streams).items() if track_id not in muted
         }
-        heard = self._hear(streams)
         held = {streams[track_id].source for track_id in self._choose(participants, heard, now)}
         self._hold(held, {s.source for producer in producers for s in producer.streams.values()})
         speakers = self._detector.update(heard, now)

@@ -99,6 +99,41 @@ def test_who_is_muted_at_the_server_is_no_speaker(plane):
     assert call.told() == [[]]
 
 
+def mute(call, name, muted):
+    permissions = Permissions(muted=frozenset({"microphone"})) if muted else UNRESTRICTED
+    call.world.worker.permit("room", name, permissions, call.world.now)
+
+
+@pytest.mark.parametrize("while_muted", [20, 127])
+def test_who_is_silent_once_unmuted_is_no_speaker(plane, while_muted):
+    call = Call(plane, "ab")
+    call.talk(2, a=20)
+    mute(call, "a", True)
+    call.talk(2, a=while_muted)
+    call.talk(0.2)
+    assert call.told() == [["a"], []]
+    mute(call, "a", False)
+    call.talk(2)
+    call.world.run(1, step=0.1)
+    assert call.told() == []
+
+
+def test_who_is_silent_once_unmuted_takes_no_place_among_the_loudest(plane):
+    call = Call(plane, "abc", audio_room_size=2, audio_loudest=1)
+    for name in "abc":
+        call.offer(name)
+    call.talk(2, a=10)
+    mute(call, "a", True)
+    call.talk(3, a=10, b=40)
+    call.talk(0.2, b=40)
+    mute(call, "a", False)
+    # Who is new to the choice is held back from the next look on.
+    call.talk(0.12, b=40)
+    call.clients["c"].taken_payloads()
+    call.talk(2, b=40)
+    assert call.heard("c") == {"b"}
+
+
 def test_who_leaves_is_no_speaker(plane):
     call = Call(plane, "ab")
     call.talk(1, a=20)
