@@ -45,6 +45,10 @@ class AudioObserver:
         if speakers is not None:
             self._emit(SpeakersChanged(self._room_id, speakers))
 
+    def forget(self, track_id: str) -> None:
+        """A track is unpublished. One of the same id that follows is heard anew."""
+        self._detector.forget(track_id)
+
     def _hear(self, streams: dict[str, Stream]) -> dict[str, AudioLevels]:
         """What those that tell their level have told since the last time, by track."""
         telling = {track_id: stream.source for track_id, stream in streams.items() if stream.row.audio_level}

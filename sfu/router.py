@@ -494,6 +494,7 @@ class Router:
             self._plane.remove_source(stream.source)
         del transport.producers[producer.line.mid]
         del self.producers[producer.track_id]
+        self._audio.forget(producer.track_id)
         self._emit(TrackUnpublished(self.room_id, producer.participant_id, producer.track_id))
         self._fill_consumers(now)
 

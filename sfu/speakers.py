@@ -69,7 +69,8 @@ class SpeakerDetector:
     def __init__(self) -> None:
         self._windows: dict[str, _Window] = {}
         self._order: list[str] = []
-        self._told: list[str] = []
+        self._told: list[str] | None = []
+        """None where who was told has gone, so that whoever speaks now is told again."""
         self._next_tell = 0.0
 
     def update(self, heard: Mapping[str, AudioLevels], now: float) -> tuple[Speaker, ...] | None:
@@ -87,6 +88,12 @@ class SpeakerDetector:
         self._told = loudest
         self._next_tell = now + INTERVAL
         return tuple(Speaker(track_id, self._windows[track_id].level) for track_id in loudest)
+
+    def forget(self, track_id: str) -> None:
+        """Whoever was told of a track that has gone counts it as silent: it has to begin anew."""
+        self._windows.pop(track_id, None)
+        if self._told is not None and track_id in self._told:
+            self._told = None
 
     def _rank(self) -> None:
         """The order as it was, but for those who are louder by more than the margin, and the new ones."""

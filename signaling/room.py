@@ -244,6 +244,7 @@ class Room:
         participant.tracks.clear()
         if gone:
             self._tell_all(announcements.tracks_changed("removed", gone))
+        self._drop_speakers(gone)
         for track in gone:
             if track.sfu:
                 self._happened("track.unpublished", _track(track))
@@ -539,8 +540,11 @@ class Room:
             "added": [],
             "updated": [],
         }
+        gone: list[Track] = []
         for source, track in changes.items():
             before = participant.tracks.get(source)
+            if before is not None and before.sfu and not (track is not None and track.sfu):
+                gone.append(before)
             if track is not None:
                 participant.tracks[source] = track
                 if before is None:
@@ -552,6 +556,14 @@ class Room:
         for action, tracks in told.items():
             if tracks:
                 self._tell_all(announcements.tracks_changed(action, tracks))
+        self._drop_speakers(gone)
+
+    def _drop_speakers(self, gone: Iterable[Track]) -> None:
+        # The media server tells nothing more of a room whose last transport has ended.
+        ids = {track.id for track in gone}
+        left = [speaker for speaker in self._speakers if speaker.track_id not in ids]
+        if len(left) < len(self._speakers):
+            self.speakers_changed(left)
 
     def _receive_in_lobby(self, sender: Participant, message: ClientMessage) -> None:
         match message:

@@ -104,6 +104,18 @@ def test_who_comes_back_begins_anew():
     assert room.told[-1][1] == []
 
 
+def test_a_track_that_is_published_anew_is_told_anew():
+    room = Room()
+    room.hear(1, a=SPEECH, b=SPEECH)
+    room.detector.forget("a")
+    room.hear(1, a=SPEECH, b=SPEECH)
+    assert [speakers for _, speakers in room.told] == [["a", "b"], ["a", "b"]]
+    room.told.clear()
+    room.detector.forget("c")
+    room.hear(1, a=SPEECH, b=SPEECH)
+    assert room.told == []
+
+
 def test_the_loudest_ten_of_many_are_told():
     room = Room()
     room.hear(1, **{f"t{number}": at(10 + number) for number in range(30)})

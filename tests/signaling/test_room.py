@@ -414,6 +414,58 @@ def test_who_speaks_is_told_to_all_and_to_newcomers():
     assert told(c)[-1] == {"type": "speakers", "speakers": []}
 
 
+def a_speaker():
+    return {"clientId": "a", "trackId": "a:microphone", "audioLevel": 0.1}
+
+
+@pytest.mark.parametrize("declared", [False, True])
+def test_a_track_that_is_unpublished_takes_its_speaker_along(declared):
+    room = make_room("sfu", media=ScriptedNegotiator())
+    a, b = enter(room, "a"), enter(room, "b")
+    if declared:
+        room.receive(a, DeclareTracks({"microphone": False}), NOW)
+    for client in "ab":
+        room.track_published(client, "microphone", ())
+    room.speakers_changed([Speaker("b:microphone", 0.0), Speaker("a:microphone", -20.0)])
+    hush(a, b)
+    room.track_unpublished("b", "microphone")
+    assert told(a)[-1] == told(b)[-1] == {"type": "speakers", "speakers": [a_speaker()]}
+    room.track_unpublished("a", "microphone")
+    assert told(a)[-1] == {"type": "speakers", "speakers": []}
+    # The media server starts the room anew, where nobody has spoken.
+    hush(a, b)
+    for client in "ab":
+        room.track_published(client, "microphone", ())
+    assert [message["type"] for message in told(a)] == ["tracks", "tracks"]
+    assert told(enter(room, "c"))[0]["speakers"] == []
+    assert room.resume(a, None)["speakers"] == []
+
+
+def test_what_is_no_speaker_is_unpublished_without_a_word_of_speakers():
+    room = make_room("sfu", media=ScriptedNegotiator())
+    a, b = enter(room, "a"), enter(room, "b")
+    for source in ("microphone", "camera"):
+        room.track_published("a", source, ())
+    room.speakers_changed([Speaker("a:microphone", -20.0)])
+    hush(a, b)
+    room.track_unpublished("a", "camera")
+    assert [message["type"] for message in told(b)] == ["tracks"]
+    assert told(enter(room, "c"))[0]["speakers"] == [a_speaker()]
+
+
+def test_who_leaves_or_may_not_speak_any_more_is_no_speaker():
+    room = make_room("sfu", media=ScriptedNegotiator())
+    a, b, c = enter(room, "a"), enter(room, "b"), enter(room, "c")
+    for client in "ab":
+        room.track_published(client, "microphone", ())
+    room.speakers_changed([Speaker("b:microphone", 0.0), Speaker("a:microphone", -20.0)])
+    hush(a, b, c)
+    room.leave(b)
+    assert {"type": "speakers", "speakers": [a_speaker()]} in told(c)
+    room.set_role(a, "listener")
+    assert {"type": "speakers", "speakers": []} in told(c)
+
+
 def test_nobody_hears_who_is_hidden():
     room = make_room("sfu", media=ScriptedNegotiator())
     a = enter(room, "a")
