@@ -23,7 +23,7 @@ def refuse_cross_site(request: web.Request) -> None:
     and ports). Clients that are no browsers send neither header.
     """
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
-    if origin is not None and _is_listed(origin, request.app.get(ALLOWED_ORIGINS, ())):
+    if origin is not None and is_listed(origin, request.app.get(ALLOWED_ORIGINS, ())):
         return
     # Browsers write Sec-Fetch-Site themselves, so it goes first; a proxy may have changed Host.
     own = site.lower() in _OWN if site is not None else origin is None or is_same_host(origin, request.host)
@@ -43,5 +43,6 @@ def is_same_host(origin: str, host: str) -> bool:
     return page.scheme in ("http", "https") and (page.host, page.port) == (server.host, server.port)
 
 
-def _is_listed(origin: str, allowed: Collection[str]) -> bool:
+def is_listed(origin: str, allowed: Collection[str]) -> bool:
+    """Whether `origin` is one of those that are allowed by name."""
     return origin.lower() in {known.lower().rstrip("/") for known in allowed}

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from api.errors import ORIGIN_NOT_ALLOWED, UPGRADE_REQUIRED, ErrorKind
 from api.models import Answer, Body
-from api.origin import is_same_host
+from api.origin import is_listed, is_same_host
 from api.routes import Routes
 from auth.database import DatabaseUnavailableError
 from auth.errors import DATABASE_FAULTS
@@ -215,7 +215,7 @@ def _check_origin(request: web.Request) -> None:
     """
     origin = request.headers.get("Origin")
     allowed = request.app[ROOMS].settings.allowed_origins
-    if origin is None or "*" in allowed or origin.lower() in (a.lower().rstrip("/") for a in allowed):
+    if origin is None or "*" in allowed or is_listed(origin, allowed):
         return
     if not is_same_host(origin, request.host):
         raise ORIGIN_NOT_ALLOWED(f"Pages of {origin[:200]} may not connect; add it to the allowed origins.")
